@@ -1,0 +1,118 @@
+"""The exception tree of the project, and the form of its messages.
+
+What lives here: every error that a caller may want to catch by name. What does not: retry policy, which is decided
+where an error happens, and HTTP status codes, which belong to the client and to the viewer.
+
+TriageError
+├── SettingsError              a setting is missing or wrong
+├── AnnotatorError             the annotator's API
+│   ├── ReadOnlyViolation      something other than a GET or the login was about to be sent
+│   ├── AuthenticationError    wrong login, inactive user, or no permission
+│   ├── AnnotatorUnavailable   no usable answer after every retry
+│   ├── UnexpectedAnswer       an answer that is not what this API gives
+│   ├── UnknownStage           a processing stage that the annotator would silently ignore
+│   └── UnknownOrganization    an organization that the annotator does not have
+├── StoreError                 the store as a whole
+│   ├── StoreUnwritable        full disk, no permission
+│   ├── StoreMismatch          the store belongs to another annotator
+│   └── NewerFormat            written by a newer version of this project
+├── ShardError                 a shard, its index or the catalog
+├── PackageError               a model package that cannot be used
+├── ScoringError               one sequence cannot be scored
+└── ImageError                 bytes that are no readable image
+"""
+
+
+class TriageError(Exception):
+    """An error whose message says what happened, what was found, what was expected and what to do about it.
+
+    Parts that are not known are left out. ``what`` alone is a complete sentence without its full stop.
+    """
+
+    def __init__(self, what: str, *, found: object = None, expected: object = None, do: str | None = None) -> None:
+        self.what = what
+        self.found = found
+        self.expected = expected
+        self.do = do
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        if self.found is not None:
+            parts.append(f"found {self.found}")
+        if self.expected is not None:
+            parts.append(f"expected {self.expected}")
+        message = "; ".join(parts)
+        return f"{message}. {self.do}" if self.do else message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling between processes with every part intact."""
+        return (_rebuild, (type(self), self.what, self.found, self.expected, self.do))
+
+
+def _rebuild(kind: type[TriageError], what: str, found: object, expected: object, do: str | None) -> TriageError:
+    return kind(what, found=found, expected=expected, do=do)
+
+
+class SettingsError(TriageError):
+    """A setting is missing or has a value that cannot be used."""
+
+
+class AnnotatorError(TriageError):
+    """The annotator's API could not be used as asked."""
+
+
+class ReadOnlyViolation(AnnotatorError):
+    """A request other than a GET or the login was stopped before it was sent."""
+
+
+class AuthenticationError(AnnotatorError):
+    """The annotator refused the login, the user, or access to a resource."""
+
+
+class AnnotatorUnavailable(AnnotatorError):
+    """No usable answer came after every retry; trying again later may help."""
+
+
+class UnexpectedAnswer(AnnotatorError):
+    """The answer is not what this API gives; another retry will not help."""
+
+
+class UnknownStage(AnnotatorError):
+    """The processing stage is not one that the annotator filters by."""
+
+
+class UnknownOrganization(AnnotatorError):
+    """The annotator has no organization of that name."""
+
+
+class StoreError(TriageError):
+    """The store could not be read or written as asked."""
+
+
+class StoreUnwritable(StoreError):
+    """The store cannot take more data: full, read-only, or no permission."""
+
+
+class StoreMismatch(StoreError):
+    """The store holds the backlog of another annotator."""
+
+
+class NewerFormat(StoreError):
+    """An artefact was written in a format version that this code does not know."""
+
+
+class ShardError(TriageError):
+    """A shard, its index or the catalog is damaged, or they disagree."""
+
+
+class PackageError(TriageError):
+    """A model package is refused."""
+
+
+class ScoringError(TriageError):
+    """One sequence cannot be scored; the others can."""
+
+
+class ImageError(TriageError):
+    """Bytes that should be an image are none, or are cut short."""

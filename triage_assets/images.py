@@ -1,0 +1,68 @@
+"""What bytes are as an image: its size, whether it is whole, and its pixels.
+
+What lives here: the only place that knows image formats, used when frames are pulled, when an index is rebuilt and when
+frames are scored. What does not: cropping and resizing, which belong to scoring.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from triage_assets.errors import ImageError
+
+# Formats that cameras and the annotator are known to store. The list is closed so that no other decoder of the image
+# library (some start external programs) ever sees bytes from the network.
+_FORMATS = ("JPEG", "PNG", "WEBP")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSize:
+    """Size in pixels as stored, before any EXIF orientation."""
+
+    width_px: int
+    height_px: int
+
+
+def inspect_image(data: bytes) -> ImageSize:
+    """The size of an image that is known to be whole.
+
+    A JPEG that ends with its end marker is trusted to be whole: its header alone is read (0.05 ms). Anything else
+    is decoded once. Raises `ImageError` for bytes that are empty, no image, or cut short.
+    """
+    if not data:
+        raise ImageError("The image is empty", found="0 bytes")
+    with _open(data) as image:
+        size = ImageSize(*image.size)
+        ends_well = data[-2:] == b"\xff\xd9" or data[-64:].rstrip(b"\0")[-2:] == b"\xff\xd9"
+        if not (image.format == "JPEG" and ends_well):
+            _load(image, data)
+    return size
+
+
+def decode_rgb(data: bytes) -> NDArray[np.uint8]:
+    """The pixels as (height, width, 3) uint8 RGB, EXIF orientation ignored. Raises `ImageError`."""
+    with _open(data) as image:
+        _load(image, data)
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(io.BytesIO(data), formats=_FORMATS)
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(
+            "The bytes are no image", found=f"{len(data)} bytes starting {data[:8]!r}", expected="JPEG, PNG or WebP"
+        ) from None
+
+
+def _load(image: Image.Image, data: bytes) -> None:
+    try:
+        image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError("The image is cut short or damaged", found=f"{len(data)} bytes, {error}") from None
