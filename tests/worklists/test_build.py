@@ -1,0 +1,130 @@
+"""The split as a table: thresholds, several models, dropped sequences, orders."""
+
+import datetime as dt
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from triage_assets.errors import SettingsError
+from triage_assets.worklists.build import NOT_SCORED, ModelScores, build_results, in_review_order
+from triage_assets.worklists.summary import count_by_organization
+
+UTC = dt.UTC
+
+
+def backlog_of(*ids: int, organization: str = "SDIS Ardèche") -> pa.Table:
+    return pa.table(
+        {
+            "sequence_id": pa.array(ids, pa.int64()),
+            "organization_id": pa.array([100] * len(ids), pa.int64()),
+            "organization_name": pa.array([organization] * len(ids), pa.string()),
+            "camera_name": pa.array(["brison-00"] * len(ids), pa.string()),
+            "recorded_at": pa.array([dt.datetime(2026, 6, 1, 12, tzinfo=UTC)] * len(ids), pa.timestamp("us", "UTC")),
+        }
+    )
+
+
+def scores_of(scores: dict[int, float | str], name: str = "1.0-aaaaaaaa") -> ModelScores:
+    """A score per sequence, or the reason why it was dropped."""
+    values = [score if isinstance(score, float) else None for score in scores.values()]
+    reasons = [score if isinstance(score, str) else None for score in scores.values()]
+    table = pa.table(
+        {
+            "sequence_id": pa.array(scores, pa.int64()),
+            "triage_score": pa.array(values, pa.float64()),
+            "best_logit": pa.array([value and value * 10 - 5 for value in values], pa.float64()),
+            "num_tubes_kept": pa.array([None if value is None else int(value > 0) for value in values], pa.int32()),
+            "trigger_frame_index": pa.array([None] * len(values), pa.int32()),
+            "n_frames_unusable": pa.array([0] * len(values), pa.int32()),
+            "dropped_reason": pa.array(reasons, pa.string()),
+            "dropped_error": pa.array([reason and f"why {reason}" for reason in reasons], pa.string()),
+        }
+    )
+    return ModelScores(name, name.split("-")[0], table, {"sha256": name})
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "bucket", "decision"),
+    [
+        (0.9, 0.35, "review", "keep"),  # well above
+        (0.35, 0.35, "review", "keep"),  # the boundary belongs to review
+        (0.3499999, 0.35, "unlabeled", "discard"),  # just below
+        (0.0, 0.35, "unlabeled", "discard"),  # no tube was kept
+        (0.0, 0.0, "review", "keep"),  # a threshold of zero sends everything to people
+        (0.9999, 1.0, "unlabeled", "discard"),  # a threshold of one lets only certainty through
+    ],
+)
+def test_the_threshold_is_inclusive(score: float, threshold: float, bucket: str, decision: str) -> None:
+    row = build_results(backlog_of(1), [scores_of({1: score})], threshold).iloc[0]
+    assert (row["triage_bucket"], row["decision"], row["triage_score"]) == (bucket, decision, score)
+
+
+@pytest.mark.parametrize("threshold", [-0.01, 1.01, float("nan")])
+def test_a_threshold_outside_zero_to_one_is_refused(threshold: float) -> None:
+    with pytest.raises(SettingsError, match="expected a number from 0 to 1"):
+        build_results(backlog_of(1), [scores_of({1: 0.5})], threshold)
+
+
+def test_a_dropped_sequence_keeps_its_reason_and_gets_no_score() -> None:
+    results = build_results(backlog_of(1, 2, 3), [scores_of({1: 0.5, 2: "no_images"})], 0.35)
+    dropped = results[results["triage_bucket"].isna()].set_index("sequence_id")
+    assert dropped["triage_score"].isna().all()
+    assert dropped["decision"].isna().all()
+    assert dropped.loc[2, ["dropped_reason", "dropped_error"]].tolist() == ["no_images", "why no_images"]
+    assert dropped.loc[3, ["dropped_reason", "dropped_error"]].tolist() == ["incomplete", NOT_SCORED]
+
+
+def test_scores_of_sequences_that_left_the_backlog_are_ignored() -> None:
+    results = build_results(backlog_of(2), [scores_of({1: 0.9, 2: 0.1, 3: 0.9})], 0.35)
+    assert results["sequence_id"].tolist() == [2]
+    assert results["triage_bucket"].tolist() == ["unlabeled"]
+
+
+def test_without_any_model_every_sequence_waits() -> None:
+    results = build_results(backlog_of(1, 2), [], 0.35)
+    assert results["dropped_reason"].tolist() == ["incomplete", "incomplete"]
+
+
+def test_one_model_that_sees_smoke_is_enough_for_review() -> None:
+    models = [scores_of({1: 0.1, 2: 0.2}), scores_of({1: 0.8, 2: 0.3}, "2.0-bbbbbbbb")]
+    results = build_results(backlog_of(1, 2), models, 0.35).set_index("sequence_id")
+    assert results["triage_bucket"].tolist() == ["review", "unlabeled"]
+    assert results.loc[1, "model_scores"] == {"1.0": 0.1, "2.0": 0.8}
+    assert results.loc[1, ["n_models_review", "model_version", "triage_score"]].tolist() == [1, "2.0", 0.8]
+
+
+def test_two_packages_of_one_version_are_told_apart() -> None:
+    models = [scores_of({1: 0.1}, "1.0-aaaaaaaa"), scores_of({1: 0.8}, "1.0-bbbbbbbb")]
+    assert build_results(backlog_of(1), models, 0.35)["model_scores"][0] == {"1.0-aaaaaaaa": 0.1, "1.0-bbbbbbbb": 0.8}
+
+
+def test_review_puts_disagreement_first_and_then_the_highest_score() -> None:
+    models = [
+        scores_of({1: 0.9, 2: 0.5, 3: 0.95, 4: 0.9}),
+        scores_of({1: 0.9, 2: 0.1, 3: 0.9, 4: 0.9}, "2.0-bbbbbbbb"),
+    ]
+    review = in_review_order(build_results(backlog_of(1, 2, 3, 4), models, 0.35))
+    assert review["sequence_id"].tolist() == [2, 3, 1, 4]
+
+
+def test_a_sequence_listed_under_two_organizations_counts_once() -> None:
+    both = pa.concat_tables([backlog_of(1, 2), backlog_of(2, 3, organization="Forêt d'Orléans")])
+    results = build_results(both, [scores_of({1: 0.9, 2: 0.9, 3: 0.1})], 0.35)
+    assert results["sequence_id"].tolist() == [1, 2, 3]
+    assert results["organization_name"][1] == "Forêt d'Orléans"
+
+
+def test_counts_by_organization_add_up_to_the_backlog() -> None:
+    both = pa.concat_tables([backlog_of(1, 2), backlog_of(3, 4, organization="<b>\n")])
+    results = build_results(both, [scores_of({1: 0.9, 2: 0.1, 3: 0.9})], 0.35)
+    assert list(count_by_organization(results)) == [
+        {"organization": "SDIS Ardèche", "sequences": 2, "review": 1, "unlabeled": 1, "dropped": 0},
+        {"organization": "<b>\n", "sequences": 2, "review": 1, "unlabeled": 0, "dropped": 1},
+    ]
+
+
+def test_an_empty_backlog_gives_an_empty_table() -> None:
+    results = build_results(backlog_of(), [scores_of({1: 0.9})], 0.35)
+    assert isinstance(results, pd.DataFrame)
+    assert results.empty

@@ -1,0 +1,160 @@
+"""The split: joins the current backlog with every model's scores and divides it at the threshold.
+
+What lives here: which list a sequence is in, in which order, and with which columns, as one table. What does not: the
+files that the table becomes (`export`), and where backlog and scores come from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from triage_assets.errors import SettingsError
+
+# Boundary inclusive. At 0.35 the released model keeps nearly all smoke in To Review while most false alarms leave it;
+# the viewer's sweep and the metadata of this asset show what another threshold would do.
+DEFAULT_THRESHOLD = 0.35
+
+REVIEW = "review"
+UNLABELED = "unlabeled"
+
+BACKLOG_COLUMNS = ("sequence_id", "organization_id", "organization_name", "camera_name", "recorded_at")
+NOT_SCORED = "no model has scored it yet: materialize predictions"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScores:
+    """One model's flat scores of the backlog.
+
+    ``scores`` has one row per sequence with at least sequence_id, triage_score (null when dropped), best_logit,
+    num_tubes_kept, trigger_frame_index, n_frames_unusable, dropped_reason and dropped_error. ``provenance`` goes into
+    model_config.json as it is.
+    """
+
+    name: str
+    version: str
+    scores: pa.Table
+    provenance: Mapping[str, Any]
+
+
+def build_results(backlog: pa.Table, models: Sequence[ModelScores], threshold: float) -> pd.DataFrame:
+    """One row per sequence of the backlog, ordered by sequence_id.
+
+    A sequence goes to review when any model scores it at or above ``threshold``; the row's own score, logit, tubes and
+    version are those of the model that scored it highest. A sequence that no model could score has a null bucket,
+    and ``dropped_reason`` and ``dropped_error`` say why. Raises `SettingsError` for a threshold outside 0..1.
+    """
+    if not 0.0 <= threshold <= 1.0:
+        raise SettingsError(
+            "The triage threshold cannot be used",
+            found=threshold,
+            expected="a number from 0 to 1",
+            do=f"Give the asset `worklists` another threshold; the default is {DEFAULT_THRESHOLD}.",
+        )
+    rows = backlog.select(list(BACKLOG_COLUMNS)).to_pandas()
+    rows = rows.drop_duplicates("sequence_id", keep="last").sort_values("sequence_id", ignore_index=True)
+    aligned = [_align(model.scores, rows["sequence_id"]) for model in models]
+    scores = np.column_stack([table["triage_score"].to_numpy(np.float64, na_value=np.nan) for table in aligned] or [[]])
+    scores = scores.reshape(len(rows), len(models))
+    scored = ~np.isnan(scores)
+    says_review = scored & (scores >= threshold)
+    is_scored = scored.any(axis=1)
+    is_review = says_review.any(axis=1)
+    leader = np.where(scored, scores, -np.inf).argmax(axis=1) if models else np.zeros(len(rows), int)
+
+    results = pd.DataFrame(
+        {
+            "key": "pyro-annotator_" + rows["sequence_id"].astype(str),
+            "sequence_id": rows["sequence_id"],
+            "source": "pyro-annotator",
+            "label": "unknown",
+            "decision": _choose(is_scored, is_review, "keep", "discard"),
+            "outcome": "n/a",
+            "triage_bucket": _choose(is_scored, is_review, REVIEW, UNLABELED),
+        }
+    )
+    results["triage_score"] = _take(aligned, "triage_score", leader, "Float64")
+    results["model_scores"] = _score_dicts(models, scores)
+    results["n_models_review"] = says_review.sum(axis=1)
+    results["models_disagree"] = is_review & (says_review.sum(axis=1) < scored.sum(axis=1))
+    results["model_version"] = np.array([model.version for model in models] or [""], dtype=object)[leader]
+    results.loc[~is_scored, "model_version"] = None
+    results["score"] = _take(aligned, "best_logit", leader, "Float64")
+    results["probability"] = results["triage_score"]
+    results["num_tubes_kept"] = _take(aligned, "num_tubes_kept", leader, "Int64")
+    results["trigger_frame_index"] = _take(aligned, "trigger_frame_index", leader, "Int64")
+    results["n_frames_unusable"] = _take(aligned, "n_frames_unusable", leader, "Int64")
+    results["organization_name"] = rows["organization_name"]
+    results["organization_id"] = rows["organization_id"]
+    results["camera_name"] = rows["camera_name"]
+    results["started_at"] = rows["recorded_at"]
+    results["group_id"] = pd.array([pd.NA] * len(rows), dtype="Int64")
+    results["dropped_reason"] = _why_dropped(aligned, "dropped_reason", is_scored, "incomplete")
+    results["dropped_error"] = _why_dropped(aligned, "dropped_error", is_scored, NOT_SCORED)
+    return results
+
+
+def in_review_order(results: pd.DataFrame) -> pd.DataFrame:
+    """The To Review rows: where models disagree first, then the highest score first, ties by sequence id."""
+    review = results[results["triage_bucket"] == REVIEW]
+    return review.sort_values(
+        ["models_disagree", "triage_score", "sequence_id"], ascending=[False, False, True], ignore_index=True
+    )
+
+
+def _align(scores: pa.Table, sequence_ids: pd.Series) -> pd.DataFrame:
+    """The scores' rows in the backlog's order; all null where a sequence has none."""
+    columns = [
+        "sequence_id", "triage_score", "best_logit", "num_tubes_kept", "trigger_frame_index", "n_frames_unusable",
+        "dropped_reason", "dropped_error",
+    ]  # fmt: skip
+    frame = scores.select(columns).to_pandas(types_mapper=_NULLABLE.get).drop_duplicates("sequence_id", keep="last")
+    return frame.set_index("sequence_id").reindex(sequence_ids).reset_index(drop=True)
+
+
+_NULLABLE = {
+    pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype(),
+    pa.string(): pd.StringDtype(),
+}  # fmt: skip
+
+
+def _choose(is_scored: NDArray[np.bool_], is_review: NDArray[np.bool_], yes: str, no: str) -> NDArray[np.object_]:
+    chosen = np.where(is_review, yes, no).astype(object)
+    chosen[~is_scored] = None
+    return chosen
+
+
+def _take(aligned: Sequence[pd.DataFrame], column: str, leader: NDArray[np.intp], dtype: str) -> pd.Series:
+    """The column's values of each row's leading model."""
+    if not aligned:
+        return pd.Series(pd.NA, index=range(len(leader)), dtype=dtype)
+    taken = aligned[0][column].astype(dtype)
+    for number, table in enumerate(aligned[1:], start=1):
+        taken = taken.where(leader != number, table[column].astype(dtype))
+    return taken
+
+
+def _score_dicts(models: Sequence[ModelScores], scores: NDArray[np.float64]) -> list[dict[str, float | None]]:
+    names = score_names(models)
+    columns = [[None if np.isnan(score) else score for score in column.tolist()] for column in scores.T]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)] if models else [{}] * len(scores)
+
+
+def score_names(models: Sequence[ModelScores]) -> tuple[str, ...]:
+    """What each model is called among the scores: its version, or its full name where two share a version."""
+    versions = [model.version for model in models]
+    return tuple(model.version if versions.count(model.version) == 1 else model.name for model in models)
+
+
+def _why_dropped(
+    aligned: Sequence[pd.DataFrame], column: str, is_scored: NDArray[np.bool_], otherwise: str
+) -> pd.Series:
+    """For sequences without any score: what the first model that knows them says, or ``otherwise``."""
+    why = pd.Series(pd.NA, index=range(len(is_scored)), dtype="string")
+    for table in aligned:
+        why = why.fillna(table[column].astype("string"))
+    return why.fillna(otherwise).mask(is_scored)

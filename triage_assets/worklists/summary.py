@@ -1,0 +1,26 @@
+"""Counts of the split for people: per organization.
+
+What lives here: small summaries of the table of results. What does not: the split itself (`build`).
+"""
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from triage_assets.worklists.build import REVIEW, UNLABELED
+
+
+def count_by_organization(results: pd.DataFrame) -> Iterator[Mapping[str, str | int]]:
+    """One row per organization: how many sequences are in each list; most To Review first."""
+    bucket = results["triage_bucket"].fillna("dropped").rename("bucket")
+    counts = pd.crosstab(results["organization_name"], bucket).reindex(
+        columns=[REVIEW, UNLABELED, "dropped"], fill_value=0
+    )
+    for name, row in counts.sort_values([REVIEW, UNLABELED], ascending=False, kind="stable").iterrows():
+        yield {
+            "organization": str(name),
+            "sequences": int(row.sum()),
+            "review": int(row[REVIEW]),
+            "unlabeled": int(row[UNLABELED]),
+            "dropped": int(row["dropped"]),
+        }
