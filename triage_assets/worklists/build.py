@@ -22,6 +22,15 @@ DEFAULT_THRESHOLD = 0.35
 REVIEW = "review"
 UNLABELED = "unlabeled"
 
+Nullable = pd.Int64Dtype | pd.Float64Dtype | pd.StringDtype
+_INTEGER, _NUMBER, _TEXT = pd.Int64Dtype(), pd.Float64Dtype(), pd.StringDtype()
+_NULLABLE: dict[pa.DataType, Nullable] = {
+    pa.int64(): _INTEGER,
+    pa.int32(): _INTEGER,
+    pa.float64(): _NUMBER,
+    pa.string(): _TEXT,
+}
+
 BACKLOG_COLUMNS = ("sequence_id", "organization_id", "organization_name", "camera_name", "recorded_at")
 NOT_SCORED = "no model has scored it yet: materialize predictions"
 
@@ -58,12 +67,13 @@ def build_results(backlog: pa.Table, models: Sequence[ModelScores], threshold: f
     rows = backlog.select(list(BACKLOG_COLUMNS)).to_pandas()
     rows = rows.drop_duplicates("sequence_id", keep="last").sort_values("sequence_id", ignore_index=True)
     aligned = [_align(model.scores, rows["sequence_id"]) for model in models]
-    scores = np.column_stack([table["triage_score"].to_numpy(np.float64, na_value=np.nan) for table in aligned] or [[]])
-    scores = scores.reshape(len(rows), len(models))
+    scores = np.empty((len(rows), len(models)))
+    for number, table in enumerate(aligned):
+        scores[:, number] = table["triage_score"].to_numpy(np.float64, na_value=np.nan)
     scored = ~np.isnan(scores)
     says_review = scored & (scores >= threshold)
-    is_scored = scored.any(axis=1)
-    is_review = says_review.any(axis=1)
+    is_scored: NDArray[np.bool_] = np.logical_or.reduce(scored, axis=1)
+    is_review: NDArray[np.bool_] = np.logical_or.reduce(says_review, axis=1)
     leader = np.where(scored, scores, -np.inf).argmax(axis=1) if models else np.zeros(len(rows), int)
 
     results = pd.DataFrame(
@@ -77,17 +87,17 @@ def build_results(backlog: pa.Table, models: Sequence[ModelScores], threshold: f
             "triage_bucket": _choose(is_scored, is_review, REVIEW, UNLABELED),
         }
     )
-    results["triage_score"] = _take(aligned, "triage_score", leader, "Float64")
-    results["model_scores"] = _score_dicts(models, scores)
+    results["triage_score"] = _take(aligned, "triage_score", leader, _NUMBER)
+    results["model_scores"] = pd.Series(_score_dicts(models, scores), dtype=object)
     results["n_models_review"] = says_review.sum(axis=1)
     results["models_disagree"] = is_review & (says_review.sum(axis=1) < scored.sum(axis=1))
     results["model_version"] = np.array([model.version for model in models] or [""], dtype=object)[leader]
     results.loc[~is_scored, "model_version"] = None
-    results["score"] = _take(aligned, "best_logit", leader, "Float64")
+    results["score"] = _take(aligned, "best_logit", leader, _NUMBER)
     results["probability"] = results["triage_score"]
-    results["num_tubes_kept"] = _take(aligned, "num_tubes_kept", leader, "Int64")
-    results["trigger_frame_index"] = _take(aligned, "trigger_frame_index", leader, "Int64")
-    results["n_frames_unusable"] = _take(aligned, "n_frames_unusable", leader, "Int64")
+    results["num_tubes_kept"] = _take(aligned, "num_tubes_kept", leader, _INTEGER)
+    results["trigger_frame_index"] = _take(aligned, "trigger_frame_index", leader, _INTEGER)
+    results["n_frames_unusable"] = _take(aligned, "n_frames_unusable", leader, _INTEGER)
     results["organization_name"] = rows["organization_name"]
     results["organization_id"] = rows["organization_id"]
     results["camera_name"] = rows["camera_name"]
@@ -113,13 +123,8 @@ def _align(scores: pa.Table, sequence_ids: pd.Series) -> pd.DataFrame:
         "dropped_reason", "dropped_error",
     ]  # fmt: skip
     frame = scores.select(columns).to_pandas(types_mapper=_NULLABLE.get).drop_duplicates("sequence_id", keep="last")
-    return frame.set_index("sequence_id").reindex(sequence_ids).reset_index(drop=True)
-
-
-_NULLABLE = {
-    pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype(),
-    pa.string(): pd.StringDtype(),
-}  # fmt: skip
+    in_order: pd.DataFrame = frame.set_index("sequence_id").reindex(sequence_ids).reset_index(drop=True)
+    return in_order
 
 
 def _choose(is_scored: NDArray[np.bool_], is_review: NDArray[np.bool_], yes: str, no: str) -> NDArray[np.object_]:
@@ -128,12 +133,10 @@ def _choose(is_scored: NDArray[np.bool_], is_review: NDArray[np.bool_], yes: str
     return chosen
 
 
-def _take(aligned: Sequence[pd.DataFrame], column: str, leader: NDArray[np.intp], dtype: str) -> pd.Series:
+def _take(aligned: Sequence[pd.DataFrame], column: str, leader: NDArray[np.intp], dtype: Nullable) -> pd.Series:
     """The column's values of each row's leading model."""
-    if not aligned:
-        return pd.Series(pd.NA, index=range(len(leader)), dtype=dtype)
-    taken = aligned[0][column].astype(dtype)
-    for number, table in enumerate(aligned[1:], start=1):
+    taken = pd.Series(pd.array([pd.NA] * len(leader), dtype=dtype))
+    for number, table in enumerate(aligned):
         taken = taken.where(leader != number, table[column].astype(dtype))
     return taken
 
@@ -154,7 +157,7 @@ def _why_dropped(
     aligned: Sequence[pd.DataFrame], column: str, is_scored: NDArray[np.bool_], otherwise: str
 ) -> pd.Series:
     """For sequences without any score: what the first model that knows them says, or ``otherwise``."""
-    why = pd.Series(pd.NA, index=range(len(is_scored)), dtype="string")
+    why = pd.Series(pd.array([pd.NA] * len(is_scored), dtype=_TEXT))
     for table in aligned:
-        why = why.fillna(table[column].astype("string"))
+        why = why.fillna(table[column].astype(_TEXT))
     return why.fillna(otherwise).mask(is_scored)

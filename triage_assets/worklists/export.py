@@ -142,7 +142,7 @@ def _dropped(rows: pd.DataFrame) -> bytes:
 def _json_lines(rows: pd.DataFrame) -> bytes:
     """A JSON array with one row a line: readable, exact to the last digit, and quick to make at a million rows."""
     times = rows["started_at"].dt.tz_convert(None).to_numpy("datetime64[ms]")
-    texts = np.char.add(np.datetime_as_string(times, unit="ms"), "Z") if len(rows) else []
+    texts = np.char.add(np.datetime_as_string(times, unit="ms"), "Z")
     columns = [_plain_values(column) for _, column in rows.assign(started_at=texts).items()]
     names = list(rows.columns)
     lines = (orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
@@ -157,8 +157,8 @@ def _parquet(rows: pd.DataFrame, names: Sequence[str]) -> bytes:
     plain = rows.drop(columns="model_scores")
     table = pa.Table.from_pandas(plain, preserve_index=False)
     scores = pa.array(rows["model_scores"].tolist(), pa.struct([(name, pa.float64()) for name in names]))
-    position = rows.columns.get_loc("model_scores")
-    table = table.add_column(int(position), "model_scores", scores) if names else table
+    position = list(rows.columns).index("model_scores")
+    table = table.add_column(position, "model_scores", scores) if names else table
     table = table.replace_schema_metadata({"format_version": str(FORMAT_VERSION)})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")

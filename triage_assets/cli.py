@@ -1,0 +1,325 @@
+"""The command `triage`: the same graph and the same functions as Dagster's page, from a terminal.
+
+What lives here: options, their help, and the order of calls. What does not: work of any kind, and the wording of
+results (`console`). Heavy libraries are imported by the commands that need them, so that `triage --help` is quick.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from triage_assets.console import RunTotals, console, errors, print_pull, print_split, progress_bars
+from triage_assets.errors import SettingsError, TriageError, UnknownOrganization
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from triage_assets.demo.server import DemoAnnotator
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+shards_app = typer.Typer(no_args_is_help=True, help="Look after the frame shards.")
+app.add_typer(shards_app, name="shards")
+
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many sequences per organization.")]
+Stage = Annotated[str | None, typer.Option(help="Processing stage that makes up the backlog: ready_to_annotate.")]
+OrganizationName = Annotated[str | None, typer.Option("--organization", help="Only this organization, by name or key.")]
+Threshold = Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Scores at or above it go To Review: 0.35.")]
+Sequences = Annotated[int, typer.Option(min=1, help="Sequences waiting at the demo annotator.")]
+Frames = Annotated[
+    int | None, typer.Option(min=1, max=30, help="Frames of every sequence; 1 to 30 at random if empty.")
+]
+Seed = Annotated[int, typer.Option(help="Another seed gives other scenes.")]
+
+
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    """End the command with the error's message instead of a traceback."""
+    try:
+        yield
+    except TriageError as error:
+        errors.print(f"[bold red]Error[/] {_plain(str(error))}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("Stopped. What was finished is kept; run again to go on.")
+        raise typer.Exit(130) from None
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+@app.command()
+def run(
+    limit: Limit = None, stage: Stage = None, organization: OrganizationName = None, threshold: Threshold = None
+) -> None:
+    """Pull the backlog, pack and score its frames, and write the worklists; only what is missing is done."""
+    with _errors_as_sentences():
+        _run(limit, stage, organization, threshold)
+
+
+@app.command()
+def pull(limit: Limit = None, stage: Stage = None, organization: OrganizationName = None) -> None:
+    """Pull the backlog and pack its frames, without scoring."""
+    with _errors_as_sentences():
+        from triage_assets.orchestrate import open_instance
+
+        with open_instance() as instance:
+            totals = _pull(instance, limit, stage, organization)
+        print_pull(totals)
+        _end(totals.troubles)
+
+
+@app.command()
+def worklists(threshold: Threshold = None) -> None:
+    """Split the scored backlog anew; nothing is pulled or scored."""
+    with _errors_as_sentences():
+        from triage_assets.orchestrate import materialize, open_instance
+
+        with open_instance() as instance:
+            outcome = materialize(instance, ["worklists"], config={"worklists": _given(threshold=threshold)})
+        if outcome.error:
+            raise outcome.error
+        split = outcome.metadata["worklists"]
+        console.print(f"{split['review']:,} To Review, {split['unlabeled']:,} Unlabel, {split['dropped']:,} dropped")
+        console.print(f"Worklists {split['path']}")
+
+
+def _run(limit: int | None, stage: str | None, organization: str | None, threshold: float | None) -> None:
+    from triage_assets.orchestrate import materialize, open_instance
+
+    with open_instance() as instance:
+        totals = _pull(instance, limit, stage, organization)
+        with progress_bars("scoring"):
+            outcome = materialize(
+                instance, ["predictions", "worklists"], config={"worklists": _given(threshold=threshold)}
+            )
+    print_pull(totals)
+    if outcome.error:
+        raise outcome.error
+    scored, split = outcome.metadata["predictions"], outcome.metadata["worklists"]
+    print_split(scored, split, [])
+    if totals.frames_downloaded == 0 and scored["scored_now"] == 0:
+        console.print("Nothing was left to do: 0 frames downloaded, 0 sequences scored.")
+    _end([*totals.troubles, *outcome.failed_checks])
+
+
+def _pull(instance: "DagsterInstance", limit: int | None, stage: str | None, organization: str | None) -> RunTotals:
+    """Run the first two assets for each organization; one that fails does not stop the others."""
+    from triage_assets.annotator.records import partition_key
+    from triage_assets.annotator.snapshot import stored_keys
+    from triage_assets.defs.resources import open_client
+    from triage_assets.orchestrate import materialize, register_organizations
+    from triage_assets.settings import load_settings, require_annotator
+    from triage_assets.store import open_store
+
+    settings = require_annotator(load_settings())
+    store = open_store(settings.triage_store)
+    store.stamp(settings.annotator_api_url or "")
+    with open_client(settings) as client:
+        listed = client.list_organizations()
+    keys = {partition_key(item): item.name for item in listed}
+    if organization is None:
+        # An organization that vanished from the annotator has an empty backlog now; its stored one must follow.
+        wanted = sorted({*keys, *stored_keys(store)})
+    else:
+        wanted = sorted(key for key, name in keys.items() if organization in (name, key))
+        if not wanted:
+            raise UnknownOrganization(
+                "The annotator has no such organization",
+                found=repr(organization),
+                expected="one of " + ", ".join(sorted(repr(item.name) for item in listed)),
+                do="Give --organization a name from this list.",
+            )
+    register_organizations(instance, wanted)
+    totals = RunTotals()
+    for key in wanted:
+        with progress_bars(key):
+            outcome = materialize(
+                instance,
+                ["raw_sequences", "frame_shards"],
+                partition_key=key,
+                config={"raw_sequences": _given(stage=stage, limit=limit)},
+            )
+        if outcome.error:
+            totals.troubles.append(f"{key}: {outcome.error}")
+        else:
+            totals.add(outcome.metadata)
+            totals.troubles.extend(outcome.failed_checks)
+    return totals
+
+
+def _given(**options: object) -> dict[str, object]:
+    """The options that were given; for the others the asset's own default holds."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _end(troubles: list[str]) -> None:
+    """Say what did not work, and let the exit code say it too."""
+    for trouble in troubles:
+        errors.print(f"[bold red]Error[/] {_plain(trouble)}")
+    if troubles:
+        raise typer.Exit(1)
+
+
+@app.command()
+def score(
+    model: Annotated[Path, typer.Option("--model", help="The model package, a model.zip.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Each holds detections.json and frames/.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Whole results, one JSON object a line.")] = False,
+) -> None:
+    """Score loose sequences, without an annotator or a store."""
+    with _errors_as_sentences():
+        from triage_assets.scoring.engine import ScoringEngine
+        from triage_assets.scoring.loose import score_folder
+        from triage_assets.scoring.package import load_package
+
+        engine = ScoringEngine(load_package(model))
+        failed = []
+        for folder in folders:
+            try:
+                result = score_folder(engine, folder)
+            except TriageError as error:
+                failed.append(f"{folder}: {error}")
+                continue
+            if as_json:
+                print(json.dumps(result))
+            else:
+                verdict = "positive" if result["is_positive"] else "negative"
+                print(f"{result['name']}: {verdict}, probability {result['max_probability']:.4f}")
+        _end(failed)
+
+
+@shards_app.command()
+def verify() -> None:
+    """Read every shard whole and hold every offset, size and sha256 against the index."""
+    with _errors_as_sentences():
+        from triage_assets.settings import load_settings
+        from triage_assets.shards.verify import verify_shards
+        from triage_assets.store import open_store
+
+        with progress_bars("verifying"):
+            report = verify_shards(open_store(load_settings().triage_store))
+        console.print(
+            f"{report.n_shards:,} shards, {report.n_sequences:,} sequences, {report.n_frames:,} frames: "
+            f"{len(report.faults)} faults, {len(report.leftovers)} leftovers"
+        )
+        _end([str(fault) for fault in report.faults])
+
+
+@shards_app.command()
+def reindex(
+    drop_damaged: Annotated[
+        bool, typer.Option(help="Leave damaged shards out of the catalog; no file is deleted.")
+    ] = False,
+) -> None:
+    """Rebuild every index and catalog from the tars alone."""
+    with _errors_as_sentences():
+        from triage_assets.settings import load_settings
+        from triage_assets.shards.verify import reindex_shards
+        from triage_assets.store import open_store
+
+        report = reindex_shards(open_store(load_settings().triage_store), drop_damaged=drop_damaged)
+        console.print(f"{report.n_shards:,} shards, {report.n_frames:,} frames indexed, {len(report.dropped)} left out")
+
+
+@app.command("demo-annotator")
+def demo_annotator(
+    port: Annotated[int, typer.Option(help="Port of the API on 127.0.0.1; images have a port of their own.")] = 8011,
+    sequences: Sequences = 60,
+    frames: Frames = None,
+    seed: Seed = 0,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Delay of every answer.")] = 0.0,
+) -> None:
+    """Serve an annotator with rendered camera sequences on loopback, until stopped."""
+    with _errors_as_sentences():
+        from triage_assets.demo.server import run_forever
+
+        try:
+            run_forever(
+                port=port,
+                sequences=sequences,
+                frames=frames,
+                seed=seed,
+                latency_ms=latency_ms,
+                login=os.environ.get("ANNOTATOR_API_LOGIN", "demo"),
+                password=os.environ.get("ANNOTATOR_API_PASSWORD", "demo"),
+                announce=_announce,
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"The demo annotator cannot listen on port {port}",
+                found=error.strerror or str(error),
+                do="Give another --port.",
+            ) from None
+
+
+def _announce(server: "DemoAnnotator") -> None:
+    console.print(f"Demo annotator with {len(server.backlog.ready_ids())} sequences at {server.api_url}")
+    console.print(
+        f"  ANNOTATOR_API_URL={server.api_url} ANNOTATOR_API_LOGIN={server.login} "
+        f"ANNOTATOR_API_PASSWORD={server.password}"
+    )
+
+
+@app.command()
+def demo(sequences: Sequences = 60, seed: Seed = 0) -> None:
+    """Run the whole graph against a demo annotator: pull, pack, score, split."""
+    with _errors_as_sentences(), _demo_annotator(sequences, seed):
+        _run(None, None, None, None)
+        console.print(
+            "\nThe demo's model has random weights: its scores show the machinery and mean nothing.\n"
+            "Open the graph with `make dev`, then http://127.0.0.1:3000 in a browser."
+        )
+
+
+@app.command()
+def dev(sequences: Sequences = 60, seed: Seed = 0) -> None:
+    """Open Dagster's page; with the demo annotator beside it where no ANNOTATOR_API_URL is set."""
+    with _errors_as_sentences():
+        from triage_assets.settings import load_settings
+
+        command = [str(Path(sys.executable).with_name("dagster")), "dev"]
+        if load_settings().annotator_api_url:
+            raise typer.Exit(subprocess.call(command))
+        with _demo_annotator(sequences, seed):
+            raise typer.Exit(subprocess.call(command))
+
+
+@contextmanager
+def _demo_annotator(sequences: int, seed: int) -> Iterator[None]:
+    """A demo annotator that this process and its children find in their environment."""
+    from triage_assets.demo.backlog import DemoBacklog
+    from triage_assets.demo.server import DemoAnnotator
+
+    with DemoAnnotator(DemoBacklog(sequences=sequences, seed=seed)) as server:
+        os.environ.update(
+            ANNOTATOR_API_URL=server.api_url,
+            ANNOTATOR_API_LOGIN=server.login,
+            ANNOTATOR_API_PASSWORD=server.password,
+        )
+        console.print(f"Demo annotator with {sequences} sequences at {server.api_url}")
+        yield
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, annotator, model and store, and say what to do about each failure."""
+    from triage_assets.doctor import CHECKS
+
+    failed = False
+    for name, check in CHECKS.items():
+        try:
+            console.print(f"ok    {name}: {_plain(check())}")
+        except TriageError as error:
+            failed = True
+            console.print(f"[bold red]fails[/] {name}: {_plain(str(error))}")
+    raise typer.Exit(1 if failed else 0)

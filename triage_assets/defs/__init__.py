@@ -1,0 +1,5 @@
+"""The Dagster layer: one file per asset, and partitions, resources, checks and automation beside them.
+
+What belongs here: reading inputs, one call into a domain package, writing what comes back, and reporting it. What does
+not: any rule about annotators, shards, scores or worklists.
+"""

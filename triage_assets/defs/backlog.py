@@ -1,0 +1,49 @@
+"""Reading for several assets: the whole backlog, its frames, and each model's scores of it, from the store.
+
+What lives here: the joining of stored files across organizations into tables. What does not: the files' own formats.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from triage_assets.annotator.snapshot import SNAPSHOT_SCHEMA, read_snapshot, stored_keys
+from triage_assets.scoring.identity import predictions_name, read_identity
+from triage_assets.scoring.predictions import load_current, load_model_record
+from triage_assets.scoring.records import DETECTOR_ANNOTATOR
+from triage_assets.shards.catalog import load_frames
+from triage_assets.store import Store
+from triage_assets.worklists.build import BACKLOG_COLUMNS, ModelScores
+
+
+def load_backlog_table(store: Store) -> pa.Table:
+    """The backlog of all organizations, in the columns that the worklists need."""
+    columns = list(BACKLOG_COLUMNS)
+    tables = [read_snapshot(store, key, columns) for key in stored_keys(store)]
+    empty = pa.schema([SNAPSHOT_SCHEMA.field(name) for name in columns]).empty_table()
+    return pa.concat_tables([empty, *(table.replace_schema_metadata(None) for table in tables if table is not None)])
+
+
+def load_backlogs(store: Store) -> Mapping[str, Callable[[], tuple[pa.Table, pa.Table]]]:
+    """For each organization a function that reads its backlog and its live frames when they are needed."""
+    return {key: partial(_load_backlog, store, key) for key in stored_keys(store)}
+
+
+def _load_backlog(store: Store, key: str) -> tuple[pa.Table, pa.Table]:
+    backlog = read_snapshot(store, key)
+    return SNAPSHOT_SCHEMA.empty_table() if backlog is None else backlog, load_frames(store, key)
+
+
+def load_model_scores(
+    store: Store, packages: Sequence[Path], detector: str = DETECTOR_ANNOTATOR
+) -> tuple[ModelScores, ...]:
+    """What each model has scored so far; a model that has not scored anything yet is left out."""
+    names = [predictions_name(read_identity(package), detector) for package in packages]
+    found = [(name, load_current(store, name), load_model_record(store, name) or {}) for name in names]
+    return tuple(
+        ModelScores(name, str(record.get("model_version", name)), scores, record)
+        for name, scores, record in found
+        if scores is not None
+    )

@@ -1,0 +1,60 @@
+"""The asset `frame_shards`: one organization's frames in append-only tar shards with their index."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from triage_assets.annotator.snapshot import iter_sequences
+from triage_assets.defs.metadata import listing, table
+from triage_assets.defs.partitions import organizations
+from triage_assets.defs.raw_sequences import raw_sequences
+from triage_assets.defs.resources import AnnotatorResource, StoreResource
+from triage_assets.progress import report_progress
+from triage_assets.shards.packing import pack_frames
+from triage_assets.shards.verify import check_layout
+
+
+@dg.asset(
+    partitions_def=organizations,
+    deps=[raw_sequences],
+    group_name="pull",
+    kinds={"python", "tar", "parquet"},
+    output_required=False,
+    check_specs=[dg.AssetCheckSpec("index_agrees_with_shards", asset="frame_shards")],
+)
+def frame_shards(
+    context: dg.AssetExecutionContext, annotator: AnnotatorResource, store: StoreResource
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Every frame of the backlog, stored once; a run that adds none leaves the last materialization standing."""
+    target, key = store.open(), context.partition_key
+    progress = report_progress(context.log.info)
+    with annotator.connect() as client:
+        report = pack_frames(target, key, iter_sequences(target, key), lambda wanted: client.download(wanted, progress))
+    context.log.info(
+        f"{report.n_frames_downloaded} frames downloaded, {report.n_frames_live} held, "
+        f"{len(report.incomplete)} sequences incomplete"
+    )
+    fault = check_layout(target, key)
+    check = dg.AssetCheckResult(
+        check_name="index_agrees_with_shards",
+        passed=fault is None,
+        description=fault or "catalog, index and sizes agree",
+    )
+    if not report.changed:
+        yield check
+        return
+    yield dg.MaterializeResult(
+        data_version=dg.DataVersion(report.data_version),
+        metadata={
+            "sequences": report.n_sequences,
+            "sequences_packed": report.n_sequences_packed,
+            "frames_downloaded": report.n_frames_downloaded,
+            "frames_copied": report.n_frames_copied,
+            "frames_unusable": report.n_frames_unusable,
+            "frames_live": report.n_frames_live,
+            "bytes_downloaded": report.bytes_downloaded,
+            "incomplete": table({"sequence_id": which, "reason": why} for which, why in report.incomplete.items()),
+            "shards_written": listing(report.shards_written),
+        },
+        check_results=[check],
+    )

@@ -1,0 +1,46 @@
+"""What assets show about themselves: tables and pictures for Dagster's metadata.
+
+What lives here: the form of metadata values. What does not: the numbers, which come from the domain's reports.
+"""
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
+
+Scalar = str | int | float | bool | None
+
+
+def table(rows: Iterable[Mapping[str, Scalar]]) -> dg.TableMetadataValue | dg.MetadataValue:
+    """An inline table; a line of text where there is no row, which Dagster's table cannot show."""
+    records = [dg.TableRecord(dict(row)) for row in rows]
+    return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("none")
+
+
+def score_histogram(scores: NDArray[np.float64], *, threshold: float | None = None) -> dg.MarkdownMetadataValue:
+    """Scores from 0 to 1 in twenty bars, with the threshold as a line where there is one."""
+    # Imported here: a command that draws nothing should not wait for it.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 2.6), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    axes.hist(scores, bins=np.linspace(0, 1, 21).tolist(), color="#166A5D", rwidth=0.92)
+    if threshold is not None:
+        axes.axvline(threshold, color="#D9581E", linewidth=2)
+        axes.annotate(f" {threshold:g}", (threshold, 0.92), xycoords=("data", "axes fraction"), color="#D9581E")
+    axes.set(xlim=(0, 1), xlabel="triage score", ylabel="sequences")
+    axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return dg.MetadataValue.md(f"![Histogram of {len(scores)} scores](data:image/png;base64,{encoded})")
+
+
+def listing(texts: Sequence[str], *, most: int = 20) -> dg.MarkdownMetadataValue:
+    """A short list as text; what does not fit is counted, never silently cut."""
+    shown = [f"- `{text}`" for text in texts[:most]]
+    rest = len(texts) - len(shown)
+    return dg.MetadataValue.md("\n".join([*shown, *([f"- and {rest} more"] if rest else [])]) or "none")

@@ -1,0 +1,87 @@
+"""The outside world as Dagster resources: typed factories that give one plain object each.
+
+What lives here: where the annotator, the store and the models come from. What does not: their use. Values left empty
+come from the settings when an asset runs, so nothing is read while definitions load, and no secret is in a run's
+configuration.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from triage_assets.annotator.client import AnnotatorClient
+from triage_assets.demo import DEMO_MODEL
+from triage_assets.errors import SettingsError, TriageError
+from triage_assets.scoring.identity import model_fingerprint
+from triage_assets.settings import Settings, load_settings, require_annotator
+from triage_assets.store import Store, open_store
+
+
+class StoreResource(dg.ConfigurableResource[Store]):
+    """The store that every asset reads and writes."""
+
+    location: str | None = Field(None, description="Folder of the store; TRIAGE_STORE where empty.")
+
+    def open(self) -> Store:
+        """The store, without touching it."""
+        return open_store(self.location or load_settings().triage_store)
+
+
+class AnnotatorResource(dg.ConfigurableResource[AnnotatorClient]):
+    """The annotator, read-only. Address and credentials come from ANNOTATOR_API_URL, _LOGIN and _PASSWORD."""
+
+    def settings(self) -> Settings:
+        """The settings, proven to hold an address and credentials."""
+        return require_annotator(load_settings())
+
+    def connect(self) -> AnnotatorClient:
+        """A client to be used as a context manager; nothing is sent yet."""
+        return open_client(self.settings())
+
+
+class ModelsResource(dg.ConfigurableResource[tuple[Path, ...]]):
+    """The model packages that score the backlog."""
+
+    paths: list[str] = Field(default=[], description="Model packages; TRIAGE_MODEL where empty.")
+
+    def packages(self, store: Store) -> tuple[Path, ...]:
+        """The packages' files. Without a setting, the demo's backlog has the demo's model; any other has none."""
+        configured = tuple(Path(path) for path in self.paths) or load_settings().model_paths
+        if configured:
+            return configured
+        if store.annotator() == "loopback":
+            return (DEMO_MODEL,)
+        raise SettingsError(
+            "No model is named",
+            found="TRIAGE_MODEL is not set",
+            expected="the path of a model.zip",
+            do="Set TRIAGE_MODEL in the environment or in .env.",
+        )
+
+
+def open_client(settings: Settings) -> AnnotatorClient:
+    """A client for the annotator that the settings name; they must have passed `require_annotator`."""
+    assert settings.annotator_api_url and settings.annotator_api_login and settings.annotator_api_password
+    return AnnotatorClient(
+        settings.annotator_api_url,
+        settings.annotator_api_login,
+        settings.annotator_api_password.get_secret_value(),
+        max_in_flight=settings.triage_max_in_flight,
+    )
+
+
+RESOURCES = {"store": StoreResource(location=None), "annotator": AnnotatorResource(), "models": ModelsResource()}
+
+
+def configured_model_version() -> str | None:
+    """The version of the scoring code and weights, for Dagster to tell when predictions are out of date.
+
+    The SHA-256 of the configured packages, of the demo's model where none is configured, None where one is missing.
+    This alone reads a file while definitions load, because Dagster takes a code version then or never.
+    """
+    try:
+        hashes = [model_fingerprint(path) for path in load_settings().model_paths or (DEMO_MODEL,)]
+    except TriageError:
+        return None
+    return "+".join(hashes)

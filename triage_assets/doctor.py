@@ -1,0 +1,48 @@
+"""The checks of `triage doctor`: one function per thing that can be wrong, each returning what it found.
+
+What lives here: looking, without changing anything but a probe in the store. What does not: printing.
+"""
+
+from collections.abc import Callable
+
+from triage_assets.defs.resources import ModelsResource, open_client
+from triage_assets.settings import load_settings, require_annotator
+from triage_assets.store import open_store
+
+
+def check_settings() -> str:
+    """Every setting parses and the annotator is named."""
+    settings = require_annotator(load_settings())
+    return f"store {settings.triage_store}, at most {settings.triage_max_in_flight} requests in flight"
+
+
+def check_annotator() -> str:
+    """The annotator answers, accepts the credentials and lists organizations."""
+    with open_client(require_annotator(load_settings())) as client:
+        names = [organization.name for organization in client.list_organizations()]
+    return f"{len(names)} organizations: {', '.join(names)}"
+
+
+def check_store() -> str:
+    """The store takes a file and gives it back."""
+    store = open_store(load_settings().triage_store)
+    store.write("doctor.probe", b"probe")
+    store.delete("doctor.probe")
+    return f"{store.location} can be written; filled from {store.annotator() or 'nothing yet'}"
+
+
+def check_models() -> str:
+    """Every model package loads and reproduces its own sanity checks."""
+    from triage_assets.scoring.package import load_package
+
+    store = open_store(load_settings().triage_store)
+    packages = [load_package(path) for path in ModelsResource().packages(store)]
+    return ", ".join(package.name for package in packages)
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "settings": check_settings,
+    "annotator": check_annotator,
+    "store": check_store,
+    "model": check_models,
+}
