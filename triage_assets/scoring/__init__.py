@@ -1,0 +1,1 @@
+"""The temporal smoke model: reading its package, scoring sequences with it, and keeping the predictions."""

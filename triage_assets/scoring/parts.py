@@ -1,0 +1,184 @@
+"""The files of one model's predictions: parts that are written once, and an index of all their flat columns.
+
+What lives here: writing and reading parts, and bringing the index up to date with them. What does not: the rows
+(`tables`), and which of them belong to the present backlog (`predictions`).
+
+``predictions/model=<name>/part-<digest>.parquet`` holds what was scored, ``index.arrow`` repeats its flat columns for
+every part; the index can be made again from the parts at any time.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from triage_assets.errors import StoreError
+from triage_assets.scoring.backends import TaskOutcome
+from triage_assets.scoring.identity import ModelIdentity
+from triage_assets.scoring.tables import SCORE_FIELDS, rows_to_table
+from triage_assets.store import Store, check_format_version
+
+logger = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+ROOT = "predictions"
+
+_INDEX_SCHEMA = pa.schema(
+    [("sequence_id", pa.int64()), ("frames_fingerprint", pa.string()), *SCORE_FIELDS, ("part", pa.string())]
+)
+# Details are read one sequence at a time: a group is what such a read decodes.
+_ROWS_PER_GROUP = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PartsFolder:
+    """Where one model's predictions with one detector are kept."""
+
+    store: Store
+    name: str
+
+    @property
+    def location(self) -> str:
+        """The store path of the folder."""
+        return f"{ROOT}/model={self.name}"
+
+    def path(self, file: str) -> str:
+        """The store path of a file of this model."""
+        return f"{self.location}/{file}"
+
+    def part_sizes(self) -> dict[str, int]:
+        """Size in bytes of every part, by file name."""
+        found = {item.path.rpartition("/")[2]: item.size_bytes for item in self.store.list(self.location)}
+        return {name: size for name, size in found.items() if name.startswith("part-") and name.endswith(".parquet")}
+
+
+def write_part(folder: PartsFolder, outcomes: list[TaskOutcome], identity: ModelIdentity, detector: str) -> str:
+    """Write one part, visible at once and whole; returns its file name, which the fingerprints in it decide."""
+    fingerprints = sorted(outcome.task.frames_fingerprint for outcome in outcomes)
+    name = f"part-{hashlib.sha256(''.join(fingerprints).encode()).hexdigest()[:16]}.parquet"
+    ordered = sorted(outcomes, key=lambda outcome: (outcome.task.organization_key, outcome.task.sequence_id))
+    table = rows_to_table(ordered, identity, detector).replace_schema_metadata(stamp(identity, detector))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=_ROWS_PER_GROUP, compression="zstd")
+    folder.store.write(folder.path(name), sink.getvalue().to_pybytes())
+    return name
+
+
+def read_part(folder: PartsFolder, name: str, columns: Iterable[str], *, sequence_id: int | None = None) -> pa.Table:
+    """Some columns of one part, of one sequence or of all.
+
+    Raises `StoreError` for a part that is damaged and `NewerFormat` for one that a newer version wrote.
+    """
+    path = folder.path(name)
+    filters = None if sequence_id is None else [("sequence_id", "=", sequence_id)]
+    try:
+        source = pa.BufferReader(folder.store.read(path))
+        metadata = pq.read_metadata(source).metadata or {}
+        table = pq.read_table(source, columns=list(columns), filters=filters)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(folder, name, str(error)) from None
+    check_format_version(folder.store, path, _number(metadata.get(b"format_version")), FORMAT_VERSION)
+    return table.replace_schema_metadata(None)
+
+
+def load_index(folder: PartsFolder) -> pa.Table:
+    """One row per fingerprint that was ever scored here: its flat columns and the part that holds its details.
+
+    Of several rows of one fingerprint a score wins over a failure. Only parts that the stored index does not know are
+    read; the index is written again when that changes it.
+    """
+    sizes = folder.part_sizes()
+    stored, known = _stored_index(folder)
+    current = {name for name, size in sizes.items() if known.get(name) == size}
+    new = sorted(sizes.keys() - current)
+    if not new and known.keys() == sizes.keys():
+        return stored
+    kept = stored.filter(pc.is_in(stored["part"], pa.array(sorted(current), pa.string())))
+    index = _best_rows(pa.concat_tables([kept, *(_index_rows(folder, name) for name in new)]).combine_chunks())
+    metadata = {"format_version": str(FORMAT_VERSION), "parts": json.dumps(sizes, sort_keys=True)}
+    folder.store.write(folder.path("index.arrow"), to_ipc(index.replace_schema_metadata(metadata)))
+    return index
+
+
+def stamp(identity: ModelIdentity, detector: str) -> dict[str, str]:
+    """What every file of predictions says of its origin."""
+    return {
+        "format_version": str(FORMAT_VERSION),
+        "model_version": identity.version,
+        "model_sha256": identity.sha256,
+        "detector": detector,
+    }
+
+
+def to_ipc(table: pa.Table) -> bytes:
+    """The table as an Arrow IPC file."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def read_ipc(folder: PartsFolder, name: str) -> pa.Table | None:
+    """A table written by `to_ipc`, None where there is none. Raises `StoreError` where it is damaged."""
+    data = folder.store.read_or_none(folder.path(name))
+    if data is None:
+        return None
+    try:
+        table = pa.ipc.open_file(pa.BufferReader(data)).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(folder, name, str(error)) from None
+    version = _number((table.schema.metadata or {}).get(b"format_version"))
+    check_format_version(folder.store, folder.path(name), version, FORMAT_VERSION)
+    return table
+
+
+def damaged(folder: PartsFolder, name: str, found: str) -> StoreError:
+    """The error for a file of predictions that cannot be read."""
+    return StoreError(
+        f"{folder.store.location}/{folder.path(name)} is damaged",
+        found=" ".join(found.split())[:200],
+        do="Delete it and run again: what it held is scored again.",
+    )
+
+
+def _stored_index(folder: PartsFolder) -> tuple[pa.Table, dict[str, int]]:
+    try:
+        table = read_ipc(folder, "index.arrow")
+        if table is not None:
+            return table, json.loads(table.schema.metadata[b"parts"])
+    except StoreError as error:
+        if folder.store.size(folder.path("index.arrow")) is None or not _is_damage(error):
+            raise
+        logger.warning("%s It is made again from the parts.", error)
+    return _INDEX_SCHEMA.empty_table(), {}
+
+
+def _is_damage(error: StoreError) -> bool:
+    return type(error) is StoreError
+
+
+def _index_rows(folder: PartsFolder, name: str) -> pa.Table:
+    columns = [field.name for field in _INDEX_SCHEMA if field.name != "part"]
+    rows = read_part(folder, name, columns)
+    return rows.append_column("part", pa.array([name] * len(rows), pa.string())).cast(_INDEX_SCHEMA)
+
+
+def _best_rows(rows: pa.Table) -> pa.Table:
+    """The first row of each fingerprint: scored before dropped, then by part."""
+    ordered = rows.append_column("is_dropped", pc.is_valid(rows["dropped_reason"]))
+    ordered = ordered.sort_by([("frames_fingerprint", "ascending"), ("is_dropped", "ascending"), ("part", "ascending")])
+    codes = ordered["frames_fingerprint"].combine_chunks().dictionary_encode().indices.to_numpy()
+    _, first = np.unique(codes, return_index=True)
+    return ordered.drop_columns(["is_dropped"]).take(pa.array(first)).replace_schema_metadata(None)
+
+
+def _number(value: object) -> int | None:
+    text = value.decode() if isinstance(value, bytes) else ""
+    return int(text) if text.isdecimal() else None
