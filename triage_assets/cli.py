@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +31,7 @@ Limit = Annotated[int | None, typer.Option(min=1, help="At most so many sequence
 Stage = Annotated[str | None, typer.Option(help="Processing stage that makes up the backlog: ready_to_annotate.")]
 OrganizationName = Annotated[str | None, typer.Option("--organization", help="Only this organization, by name or key.")]
 Threshold = Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Scores at or above it go To Review: 0.35.")]
-Sequences = Annotated[int, typer.Option(min=1, help="Sequences waiting at the demo annotator.")]
+SequenceCount = Annotated[int, typer.Option(min=1, help="Sequences waiting at the demo annotator.")]
 Frames = Annotated[
     int | None, typer.Option(min=1, max=30, help="Frames of every sequence; 1 to 30 at random if empty.")
 ]
@@ -75,7 +75,7 @@ def pull(limit: Limit = None, stage: Stage = None, organization: OrganizationNam
         with open_instance() as instance:
             totals = _pull(instance, limit, stage, organization)
         print_pull(totals)
-        _end(totals.troubles)
+        _end(totals.troubles, totals.warnings)
 
 
 @app.command()
@@ -106,10 +106,10 @@ def _run(limit: int | None, stage: str | None, organization: str | None, thresho
     if outcome.error:
         raise outcome.error
     scored, split = outcome.metadata["predictions"], outcome.metadata["worklists"]
-    print_split(scored, split, [])
+    print_split(scored, split)
     if totals.frames_downloaded == 0 and scored["scored_now"] == 0:
         console.print("Nothing was left to do: 0 frames downloaded, 0 sequences scored.")
-    _end([*totals.troubles, *outcome.failed_checks])
+    _end([*totals.troubles, *outcome.failed_checks], [*totals.warnings, *outcome.warnings])
 
 
 def _pull(instance: "DagsterInstance", limit: int | None, stage: str | None, organization: str | None) -> RunTotals:
@@ -154,6 +154,7 @@ def _pull(instance: "DagsterInstance", limit: int | None, stage: str | None, org
         else:
             totals.add(outcome.metadata)
             totals.troubles.extend(outcome.failed_checks)
+            totals.warnings.extend(outcome.warnings)
     return totals
 
 
@@ -162,8 +163,10 @@ def _given(**options: object) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _end(troubles: list[str]) -> None:
-    """Say what did not work, and let the exit code say it too."""
+def _end(troubles: list[str], warnings: Sequence[str] = ()) -> None:
+    """Say what did not work, and let the exit code say it too; a warning alone is a success."""
+    for warning in warnings:
+        errors.print(f"[bold yellow]Warning[/] {_plain(warning)}")
     for trouble in troubles:
         errors.print(f"[bold red]Error[/] {_plain(trouble)}")
     if troubles:
@@ -234,7 +237,7 @@ def reindex(
 @app.command("demo-annotator")
 def demo_annotator(
     port: Annotated[int, typer.Option(help="Port of the API on 127.0.0.1; images have a port of their own.")] = 8011,
-    sequences: Sequences = 60,
+    sequences: SequenceCount = 60,
     frames: Frames = None,
     seed: Seed = 0,
     latency_ms: Annotated[float, typer.Option(min=0, help="Delay of every answer.")] = 0.0,
@@ -271,7 +274,7 @@ def _announce(server: "DemoAnnotator") -> None:
 
 
 @app.command()
-def demo(sequences: Sequences = 60, seed: Seed = 0) -> None:
+def demo(sequences: SequenceCount = 60, seed: Seed = 0) -> None:
     """Run the whole graph against a demo annotator: pull, pack, score, split."""
     with _errors_as_sentences(), _demo_annotator(sequences, seed):
         _run(None, None, None, None)
@@ -282,7 +285,7 @@ def demo(sequences: Sequences = 60, seed: Seed = 0) -> None:
 
 
 @app.command()
-def dev(sequences: Sequences = 60, seed: Seed = 0) -> None:
+def dev(sequences: SequenceCount = 60, seed: Seed = 0) -> None:
     """Open Dagster's page; with the demo annotator beside it where no ANNOTATOR_API_URL is set."""
     with _errors_as_sentences():
         from triage_assets.settings import load_settings

@@ -27,8 +27,8 @@ class RunTotals:
     changed: int = 0
     gone: int = 0
     frames_downloaded: int = 0
-    incomplete: int = 0
     troubles: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, metadata: Mapping[str, Mapping[str, Any]]) -> None:
         """Count one organization's materializations; an asset that had nothing to do is absent."""
@@ -69,13 +69,13 @@ def print_pull(totals: RunTotals) -> None:
     console.print(f"Frames    {totals.frames_downloaded:,} frames downloaded")
 
 
-def print_split(scored: Mapping[str, Any], split: Mapping[str, Any], notes: list[str]) -> None:
+def print_split(scored: Mapping[str, Any], split: Mapping[str, Any]) -> None:
     """What was scored, and where the sequences went."""
     console.print(
         f"Scores    {scored['scored_now']:,} sequences scored, {scored['reused']:,} reused, by {scored['models']}"
     )
-    for note in notes:
-        console.print(f"          {note}")
+    if scored["caution"] != "none":
+        console.print(f"[bold yellow]Caution[/]   {scored['caution']}")
     console.print(
         f"Split     {split['review']:,} To Review, {split['unlabeled']:,} Unlabel, {split['dropped']:,} dropped "
         f"(threshold {split['threshold']:g})"

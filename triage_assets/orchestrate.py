@@ -28,6 +28,7 @@ class StageOutcome:
     metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     error: TriageError | None = None
     failed_checks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -79,9 +80,13 @@ def materialize(
         if materialization.asset_key.to_user_string() in assets:
             values = {name: value.value for name, value in materialization.metadata.items()}
             metadata[materialization.asset_key.to_user_string()] = values
-    failed = tuple(
-        f"{check.asset_key.to_user_string()}: {check.check_name}: {check.description}"
-        for check in result.get_asset_check_evaluations()
-        if not check.passed
+    failed: dict[dg.AssetCheckSeverity, list[str]] = {severity: [] for severity in dg.AssetCheckSeverity}
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            where = f" of {partition_key}" if partition_key else ""
+            failed[check.severity].append(f"{check.asset_key.to_user_string()}{where}: {check.description}")
+    return StageOutcome(
+        metadata,
+        failed_checks=tuple(failed[dg.AssetCheckSeverity.ERROR]),
+        warnings=tuple(failed[dg.AssetCheckSeverity.WARN]),
     )
-    return StageOutcome(metadata, failed_checks=failed)

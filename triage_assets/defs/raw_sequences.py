@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from triage_assets.annotator.pull import pull_sequences
+from triage_assets.annotator.pull import PullReport, pull_sequences
 from triage_assets.annotator.snapshot import snapshot_path
 from triage_assets.defs.metadata import table
 from triage_assets.defs.partitions import organizations
@@ -48,21 +48,28 @@ def raw_sequences(
         data_version=dg.DataVersion(report.data_version),
         metadata={
             "organization": report.display_name,
-            "sequences": report.n_listed,
+            "sequences": report.n_sequences,
+            "detections": report.n_detections,
             "new": report.n_new,
             "changed": report.n_changed,
             "unchanged": report.n_unchanged,
             "gone": report.n_gone,
             "incomplete": table({"sequence_id": key, "reason": why} for key, why in report.incomplete.items()),
+            "altered_values": table({"reason": why, "values": count} for why, count in report.altered.items()),
             "rejected_rows": table({"reason": why, "rows": count} for why, count in report.rejected.items()),
             "path": snapshot_path(context.partition_key),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="listing_is_complete",
-                passed=report.shortfall == 0,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=f"{report.shortfall} sequences short of the annotator's own total",
-            )
-        ],
+        check_results=[_check_listing(report)],
+    )
+
+
+def _check_listing(report: PullReport) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="listing_is_complete",
+        passed=report.shortfall == 0 and not report.incomplete and not report.n_rejected_rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"{report.shortfall} sequences short of the annotator's own total, {report.n_rejected_rows} rows rejected, "
+            f"{len(report.incomplete)} sequences without their detections and tried again by the next run"
+        ),
     )

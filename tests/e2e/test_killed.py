@@ -1,0 +1,111 @@
+"""Killed at a random moment, a pull or a scoring is finished by the next run, with nothing lost and nothing twice.
+
+Twenty moments each, spread over the time that an undisturbed run takes. Killing in the middle of a seal, at every single
+step of it, is in tests/shards.
+"""
+
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from triage_assets.annotator.snapshot import read_snapshot, stored_keys
+from triage_assets.demo import DEMO_MODEL
+from triage_assets.scoring.identity import read_identity
+from triage_assets.scoring.predictions import load_current
+from triage_assets.shards.catalog import load_frames
+from triage_assets.shards.verify import verify_shards
+from triage_assets.store import FolderStore
+
+PROJECT = Path(__file__).resolve().parents[2]
+MODEL = read_identity(DEMO_MODEL).name
+KILLS_PER_TEST = 5
+
+
+def run_stage(stage: str, folder: Path, url: str, kill_after: float | None = None) -> float:
+    """Run a stage to its end, or kill it so many seconds after it began; return how long it took."""
+    command = [sys.executable, "-m", "tests.e2e.stages", stage, str(folder), url]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"ready\n", process.stderr and process.stderr.read()
+        started = time.monotonic()
+        if kill_after is not None:
+            try:
+                process.wait(kill_after)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        _, problem = process.communicate()
+        assert process.returncode in ((0,) if kill_after is None else (0, -9)), problem.decode()
+        return time.monotonic() - started
+
+
+def describe_frames(folder: Path) -> dict[str, list[tuple[int, int, str | None]]]:
+    """The backlog and its frames, however they are divided into shards; each frame once."""
+    store, found = FolderStore(folder), {}
+    for key in stored_keys(store):
+        frames = [
+            (row["sequence_id"], row["detection_id"], row["sha256"]) for row in load_frames(store, key).to_pylist()
+        ]
+        assert len(set(frames)) == len(frames)
+        snapshot = read_snapshot(store, key)
+        assert snapshot is not None
+        assert {which for which, _, _ in frames} == set(snapshot["sequence_id"].to_pylist())
+        found[key] = sorted(frames)
+    return found
+
+
+def describe_scores(folder: Path) -> list[tuple[int, float, str]]:
+    """Every score of the backlog, with the frames that it is for."""
+    current = load_current(FolderStore(folder), MODEL)
+    assert current is not None
+    rows = sorted((row["sequence_id"], row["triage_score"], row["frames_fingerprint"]) for row in current.to_pylist())
+    parts = (folder / f"predictions/model={MODEL}").glob("*.parquet")
+    scored = [row for part in parts for row in pq.read_table(part, columns=["sequence_id"])["sequence_id"].to_pylist()]
+    assert sorted(scored) == [which for which, _, _ in rows], "each sequence is in exactly one part"
+    return rows
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*.tmp")]
+
+
+@pytest.mark.parametrize("group", range(20 // KILLS_PER_TEST))
+def test_a_killed_pull_is_finished_by_the_next(demo_annotator: Callable, tmp_path: Path, group: int) -> None:
+    server = demo_annotator(16, latency_ms=10)
+    duration = run_stage("pull", tmp_path / "undisturbed", server.api_url)
+    expected = describe_frames(tmp_path / "undisturbed")
+    assert sum(map(len, expected.values())) == sum(
+        len(server.backlog.detections(which)) for which in server.backlog.ready_ids()
+    )
+    draw = random.Random(f"pull {group}")
+    for number in range(KILLS_PER_TEST):
+        folder = tmp_path / f"killed-{number}"
+        run_stage("pull", folder, server.api_url, kill_after=draw.uniform(0, duration))
+        assert verify_shards(FolderStore(folder)).faults == ()
+        run_stage("pull", folder, server.api_url)
+        report = verify_shards(FolderStore(folder))
+        assert (report.faults, report.leftovers, leftovers(folder)) == ((), (), [])
+        assert describe_frames(folder) == expected
+
+
+@pytest.mark.parametrize("group", range(20 // KILLS_PER_TEST))
+def test_a_killed_scoring_is_finished_by_the_next(demo_annotator: Callable, tmp_path: Path, group: int) -> None:
+    server = demo_annotator(16)
+    run_stage("pull", tmp_path / "pulled", server.api_url)
+    shutil.copytree(tmp_path / "pulled", tmp_path / "undisturbed")
+    duration = run_stage("score", tmp_path / "undisturbed", "")
+    expected = describe_scores(tmp_path / "undisturbed")
+    assert len(expected) == 16
+    draw = random.Random(f"score {group}")
+    for number in range(KILLS_PER_TEST):
+        folder = tmp_path / f"killed-{number}"
+        shutil.copytree(tmp_path / "pulled", folder)
+        run_stage("score", folder, "", kill_after=draw.uniform(0, duration))
+        run_stage("score", folder, "")
+        assert describe_scores(folder) == expected
+        assert leftovers(folder) == []
