@@ -1,0 +1,55 @@
+"""A program that packs a backlog and kills itself in the middle: `killed_packer.py STORE LINE [LINE ...]`.
+
+For each LINE a process is forked that packs into STORE/LINE and, at the so many-th line of the store's and the shards'
+code that it executes, sends itself SIGKILL. LINE 0 is never reached; its process prints how many lines there are.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import pandas  # noqa: F401  Arrow would import it in every process anew
+from shard_backlogs import KEY, SEAL_BYTES, Downloads, make_backlog
+
+from triage_assets import store as store_module
+from triage_assets.shards import packing
+from triage_assets.store import FolderStore
+
+TRACED = (str(Path(store_module.__file__)), str(Path(packing.__file__).parent))
+
+
+def main(root: Path, last_lines: list[int]) -> None:
+    for last_line in last_lines:
+        child = os.fork()
+        if child == 0:
+            pack_until(root / str(last_line), last_line)
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+def pack_until(root: Path, last_line: int) -> None:
+    executed = 0
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal executed
+        if not frame.f_code.co_filename.startswith(TRACED):
+            return None
+        if event == "line":
+            executed += 1
+            if executed == last_line:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    sys.settrace(trace)
+    packing.pack_frames(FolderStore(root), KEY, make_backlog(12), Downloads({301: "empty"}), seal_bytes=SEAL_BYTES)
+    sys.settrace(None)
+    print(executed, flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [int(line) for line in sys.argv[2:]])

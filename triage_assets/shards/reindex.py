@@ -1,0 +1,163 @@
+"""Rebuilding indexes and catalogs from the archives alone.
+
+What lives here: the only way back from a lost or damaged index or catalog; archives are read and never changed. What
+does not: finding out whether it is needed (`verify`).
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from triage_assets.errors import ImageError, ShardError
+from triage_assets.images import inspect_image
+from triage_assets.progress import Progress, report_progress
+from triage_assets.shards.catalog import (
+    Catalog,
+    ShardEntry,
+    catalog_path,
+    decode_catalog,
+    encode_catalog,
+    index_path,
+    shard_of,
+    shards_folder,
+    stored_organizations,
+    tar_path,
+)
+from triage_assets.shards.index import IndexBuilder, encode_index
+from triage_assets.shards.scan import DAMAGED, changed_images, scan_shard, scanned_rows
+from triage_assets.shards.writer import make_entry
+from triage_assets.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReindexReport:
+    """What was rebuilt. ``rewritten`` are the paths whose bytes changed, ``dropped`` why each shard was left out."""
+
+    n_organizations: int
+    n_shards: int
+    n_frames: int
+    rewritten: tuple[str, ...]
+    dropped: Mapping[str, str]
+
+
+def reindex_shards(
+    store: Store,
+    organization_keys: Iterable[str] | None = None,
+    *,
+    drop_damaged: bool = False,
+    progress: Progress | None = None,
+) -> ReindexReport:
+    """Rebuild every index and catalog of the named organizations, or of all, from the archives.
+
+    Shards are those that the catalog names, or every archive in the folder where it cannot be read. A damaged archive
+    leaves its organization as it is and, once the others are rebuilt, raises `ShardError`; with ``drop_damaged`` its
+    shard is left out of the catalog instead, and the file is kept. One that was dropped before and is whole again
+    comes back. Raises `NewerFormat` where a newer version of this project wrote a catalog.
+    """
+    progress = progress or report_progress(_log.info)
+    keys = stored_organizations(store) if organization_keys is None else tuple(organization_keys)
+    n_shards = n_frames = 0
+    rewritten: list[str] = []
+    dropped: dict[str, str] = {}
+    damaged: list[ShardError] = []
+    for key in keys:
+        catalog = _readable_catalog(store, key)
+        indexes: dict[str, bytes] = {}
+        entries: list[ShardEntry] = []
+        faults: dict[str, ShardError] = {}
+        for name in _shard_names(store, key, catalog):
+            try:
+                entry, indexes[name] = _rebuild(store, key, name)
+            except ShardError as error:
+                faults[name] = error
+                continue
+            entries.append(entry)
+            n_frames += entry.n_frames
+            progress("frames", n_frames, None)
+        if faults and not drop_damaged:
+            damaged += faults.values()
+            continue
+        n_shards += len(entries)
+        dropped.update({f"{key}/{name}": str(error) for name, error in faults.items()})
+        rewritten += _replace_changed(store, {index_path(key, name): data for name, data in indexes.items()})
+        rewritten += _replace_catalog(store, key, entries, tuple(faults))
+    if damaged:
+        others = f" (and {len(damaged) - 1} more damaged shards)" if len(damaged) > 1 else ""
+        first = damaged[0]
+        raise ShardError(f"{first.what}{others}", found=first.found, expected=first.expected, do=first.do)
+    return ReindexReport(len(keys), n_shards, n_frames, tuple(rewritten), dropped)
+
+
+def _readable_catalog(store: Store, organization_key: str) -> Catalog | None:
+    data = store.read_or_none(catalog_path(organization_key))
+    try:
+        return None if data is None else decode_catalog(store, organization_key, data)
+    except ShardError:
+        return None
+
+
+def _shard_names(store: Store, organization_key: str, catalog: Catalog | None) -> list[str]:
+    """The shards to rebuild, oldest first: without a catalog every archive, so that nothing is lost with it."""
+    if catalog is not None:
+        returned = [name for name in catalog.dropped if store.size(tar_path(organization_key, name)) is not None]
+        return sorted([*(shard.name for shard in catalog.shards), *returned])
+    paths = [stored.path for stored in store.list(shards_folder(organization_key)) if stored.path.endswith(".tar")]
+    return sorted(name for name in map(shard_of, paths) if name is not None)
+
+
+def _rebuild(store: Store, organization_key: str, shard: str) -> tuple[ShardEntry, bytes]:
+    """A shard's catalog entry and index from its archive. Raises `ShardError`."""
+    path = tar_path(organization_key, shard)
+    builder = IndexBuilder()
+    meta_digest = hashlib.sha256()
+    n_sequences = 0
+    for sequence in scan_shard(store, organization_key, shard):
+        changed = changed_images(path, sequence)
+        if changed:
+            raise changed[0]
+        try:
+            sizes = [inspect_image(bytes(image.content)) for image in sequence.images]
+        except ImageError as error:
+            where = f"shard {path}, sequence {sequence.meta.sequence_id}: {error.what}"
+            raise ShardError(where, found=error.found, expected=error.expected, do=DAMAGED) from None
+        builder.append(scanned_rows(sequence, sizes))
+        meta_digest.update(sequence.meta_bytes)
+        n_sequences += 1
+    rows = builder.table()
+    index = encode_index(rows, organization_key, shard)
+    tar_bytes = store.size(path)
+    assert tar_bytes is not None
+    return make_entry(shard, tar_bytes, n_sequences, rows, meta_digest.hexdigest(), index), index
+
+
+def _replace_changed(store: Store, files: Mapping[str, bytes]) -> list[str]:
+    changed = [path for path, data in files.items() if store.read_or_none(path) != data]
+    for path in changed:
+        store.write(path, files[path])
+    return changed
+
+
+def _replace_catalog(
+    store: Store, organization_key: str, entries: list[ShardEntry], dropped: tuple[str, ...]
+) -> list[str]:
+    """Write the catalog with these shards, and with those that another run has sealed since they were listed."""
+    path = catalog_path(organization_key)
+    handled = {entry.name for entry in entries} | set(dropped)
+
+    def change(present: bytes | None) -> bytes:
+        try:
+            catalog = None if present is None else decode_catalog(store, organization_key, present)
+        except ShardError:
+            catalog = None
+        newer = [shard for shard in catalog.shards if shard.name not in handled] if catalog else []
+        still_dropped = {name for name in catalog.dropped if name not in handled} if catalog else set()
+        empty = Catalog(organization_key=organization_key)
+        return encode_catalog(empty.with_shards([*entries, *newer], tuple(still_dropped | set(dropped))))
+
+    if store.read_or_none(path) == change(store.read_or_none(path)):
+        return []
+    store.update(path, change)
+    return [path]
