@@ -123,9 +123,9 @@ def _pull(instance: "DagsterInstance", limit: int | None, stage: str | None, org
 
     settings = require_annotator(load_settings())
     store = open_store(settings.triage_store)
-    store.stamp(settings.annotator_api_url or "")
     with open_client(settings) as client:
         listed = client.list_organizations()
+    store.stamp(settings.annotator_api_url or "")
     keys = {partition_key(item): item.name for item in listed}
     if organization is None:
         # An organization that vanished from the annotator has an empty backlog now; its stored one must follow.

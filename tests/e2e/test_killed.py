@@ -1,7 +1,7 @@
 """Killed at a random moment, a pull or a scoring is finished by the next run, with nothing lost and nothing twice.
 
-Twenty moments each, spread over the time that an undisturbed run takes. Killing in the middle of a seal, at every single
-step of it, is in tests/shards.
+Twenty moments each, spread over the time that an undisturbed run takes. Killing in the middle of a seal is in
+tests/shards.
 """
 
 import random
@@ -71,7 +71,7 @@ def describe_scores(folder: Path) -> list[tuple[int, float, str]]:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    return [file for file in folder.rglob("*.tmp")]
+    return list(folder.rglob("*.tmp"))
 
 
 @pytest.mark.parametrize("group", range(20 // KILLS_PER_TEST))

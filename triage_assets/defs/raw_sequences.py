@@ -29,13 +29,15 @@ def raw_sequences(
     context: dg.AssetExecutionContext, config: RawSequencesConfig, annotator: AnnotatorResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """Sequences waiting for annotation, with their detections; one Parquet snapshot per organization."""
-    target, settings = store.open(), annotator.settings()
-    target.stamp(settings.annotator_api_url or "")
+    target = store.open()
     with annotator.connect() as client:
+        known = client.list_organizations()
+        target.stamp(annotator.settings().annotator_api_url or "")
         report = pull_sequences(
             client,
             target,
             context.partition_key,
+            known,
             stage=config.stage,
             limit=config.limit,
             since=config.since,
