@@ -11,10 +11,10 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
+from triage_assets.annotator import client
 from triage_assets.annotator.client import AnnotatorClient
 from triage_assets.annotator.retries import RetryPolicy, Timeouts
 from triage_assets.cli import app
-from triage_assets.defs import resources
 from triage_assets.demo.backlog import DemoBacklog
 from triage_assets.demo.server import DemoAnnotator
 from triage_assets.orchestrate import open_instance
@@ -99,7 +99,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         timeouts=Timeouts(connect=1.0, login=1.0, listing=2.0, detections=1.0, url=0.5, image=0.5),
         retry=RetryPolicy(attempts=8, base_seconds=0.01, cap_seconds=0.1, retry_after_cap_seconds=0.1),
     )
-    monkeypatch.setattr(resources, "AnnotatorClient", hurried)
+    monkeypatch.setattr(client, "AnnotatorClient", hurried)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from triage_assets.errors import SettingsError
-from triage_assets.worklists.build import NOT_SCORED, ModelScores, build_results, in_review_order
+from triage_assets.worklists.build import build_results, in_review_order
+from triage_assets.worklists.records import NOT_SCORED, ModelScores
 from triage_assets.worklists.summary import count_by_organization
 
 UTC = dt.UTC

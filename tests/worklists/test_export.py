@@ -11,8 +11,9 @@ import pytest
 
 from triage_assets.errors import NewerFormat
 from triage_assets.store import FolderStore
-from triage_assets.worklists.build import ModelScores, build_results
+from triage_assets.worklists.build import build_results
 from triage_assets.worklists.export import check_invariants, read_results, write_worklists
+from triage_assets.worklists.records import ModelScores
 
 N = 40
 HOSTILE = 'Forêt "d\'Orléans"\n<script>\u202e'

@@ -15,7 +15,7 @@ from triage_assets.scoring.predictions import load_current, load_model_record
 from triage_assets.scoring.records import DETECTOR_ANNOTATOR
 from triage_assets.shards.catalog import load_frames
 from triage_assets.store import Store
-from triage_assets.worklists.build import BACKLOG_COLUMNS, ModelScores
+from triage_assets.worklists.records import BACKLOG_COLUMNS, ModelScores
 
 
 def load_backlog_table(store: Store) -> pa.Table:

@@ -10,8 +10,6 @@ from triage_assets.defs.partitions import organizations
 from triage_assets.defs.raw_sequences import raw_sequences
 from triage_assets.defs.resources import AnnotatorResource, StoreResource
 from triage_assets.progress import report_progress
-from triage_assets.shards.packing import pack_frames
-from triage_assets.shards.verify import check_layout
 
 
 @dg.asset(
@@ -29,6 +27,9 @@ def frame_shards(
     context: dg.AssetExecutionContext, annotator: AnnotatorResource, store: StoreResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Every frame of the backlog, stored once; a run that adds none leaves the last materialization standing."""
+    from triage_assets.shards.packing import pack_frames
+    from triage_assets.shards.verify import check_layout
+
     target, key = store.open(), context.partition_key
     progress = report_progress(context.log.info)
     with annotator.connect() as client:

@@ -1,14 +1,18 @@
 """The asset `raw_sequences`: the current backlog of one organization, as the annotator serves it."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from pydantic import Field
 
-from triage_assets.annotator.pull import PullReport, pull_sequences
 from triage_assets.annotator.snapshot import snapshot_path
 from triage_assets.defs.metadata import table
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import AnnotatorResource, StoreResource
 from triage_assets.progress import report_progress
+
+if TYPE_CHECKING:
+    from triage_assets.annotator.pull import PullReport
 
 
 class RawSequencesConfig(dg.Config):
@@ -29,6 +33,8 @@ def raw_sequences(
     context: dg.AssetExecutionContext, config: RawSequencesConfig, annotator: AnnotatorResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """Sequences waiting for annotation, with their detections; one Parquet snapshot per organization."""
+    from triage_assets.annotator.pull import pull_sequences
+
     target = store.open()
     with annotator.connect() as client:
         known = client.list_organizations()
@@ -65,7 +71,7 @@ def raw_sequences(
     )
 
 
-def _check_listing(report: PullReport) -> dg.AssetCheckResult:
+def _check_listing(report: "PullReport") -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name="listing_is_complete",
         passed=report.shortfall == 0 and not report.incomplete and not report.n_rejected_rows,

@@ -6,16 +6,19 @@ configuration.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
-from triage_assets.annotator.client import AnnotatorClient
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.errors import SettingsError, TriageError
 from triage_assets.scoring.identity import model_fingerprint
 from triage_assets.settings import Settings, load_settings, require_annotator
 from triage_assets.store import Store, open_store
+
+if TYPE_CHECKING:
+    from triage_assets.annotator.client import AnnotatorClient
 
 
 class StoreResource(dg.ConfigurableResource[Store]):
@@ -28,14 +31,14 @@ class StoreResource(dg.ConfigurableResource[Store]):
         return open_store(self.location or load_settings().triage_store)
 
 
-class AnnotatorResource(dg.ConfigurableResource[AnnotatorClient]):
+class AnnotatorResource(dg.ConfigurableResource[None]):
     """The annotator, read-only. Address and credentials come from ANNOTATOR_API_URL, _LOGIN and _PASSWORD."""
 
     def settings(self) -> Settings:
         """The settings, proven to hold an address and credentials."""
         return require_annotator(load_settings())
 
-    def connect(self) -> AnnotatorClient:
+    def connect(self) -> "AnnotatorClient":
         """A client to be used as a context manager; nothing is sent yet."""
         return open_client(self.settings())
 
@@ -60,8 +63,10 @@ class ModelsResource(dg.ConfigurableResource[tuple[Path, ...]]):
         )
 
 
-def open_client(settings: Settings) -> AnnotatorClient:
+def open_client(settings: Settings) -> "AnnotatorClient":
     """A client for the annotator that the settings name; they must have passed `require_annotator`."""
+    from triage_assets.annotator.client import AnnotatorClient
+
     assert settings.annotator_api_url and settings.annotator_api_login and settings.annotator_api_password
     return AnnotatorClient(
         settings.annotator_api_url,

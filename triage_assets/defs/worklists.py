@@ -10,9 +10,7 @@ from triage_assets.defs.metadata import score_histogram, table
 from triage_assets.defs.predictions import predictions
 from triage_assets.defs.raw_sequences import raw_sequences
 from triage_assets.defs.resources import ModelsResource, StoreResource
-from triage_assets.worklists.build import DEFAULT_THRESHOLD, build_results
-from triage_assets.worklists.export import FOLDER, INVARIANTS, check_invariants, write_worklists
-from triage_assets.worklists.summary import count_by_organization
+from triage_assets.worklists.records import DEFAULT_THRESHOLD, FOLDER, INVARIANTS
 
 
 class WorklistsConfig(dg.Config):
@@ -34,6 +32,10 @@ def worklists(
     context: dg.AssetExecutionContext, config: WorklistsConfig, models: ModelsResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """To Review for people, Unlabel as a ready-to-send file that nobody sends; only this asset knows the threshold."""
+    from triage_assets.worklists.build import build_results
+    from triage_assets.worklists.export import check_invariants, write_worklists
+    from triage_assets.worklists.summary import count_by_organization
+
     target = store.open()
     backlog = load_backlog_table(target)
     scores = load_model_scores(target, models.packages(target))

@@ -4,9 +4,7 @@ What lives here: which list a sequence is in, in which order, and with which col
 files that the table becomes (`export`), and where backlog and scores come from.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,13 +12,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from triage_assets.errors import SettingsError
-
-# Boundary inclusive. At 0.35 the released model keeps nearly all smoke in To Review while most false alarms leave it;
-# the viewer's sweep and the metadata of this asset show what another threshold would do.
-DEFAULT_THRESHOLD = 0.35
-
-REVIEW = "review"
-UNLABELED = "unlabeled"
+from triage_assets.worklists.records import (
+    BACKLOG_COLUMNS,
+    DEFAULT_THRESHOLD,
+    NOT_SCORED,
+    REVIEW,
+    UNLABELED,
+    ModelScores,
+    score_names,
+)
 
 Nullable = pd.Int64Dtype | pd.Float64Dtype | pd.StringDtype
 _INTEGER, _NUMBER, _TEXT = pd.Int64Dtype(), pd.Float64Dtype(), pd.StringDtype()
@@ -30,24 +30,6 @@ _NULLABLE: dict[pa.DataType, Nullable] = {
     pa.float64(): _NUMBER,
     pa.string(): _TEXT,
 }
-
-BACKLOG_COLUMNS = ("sequence_id", "organization_id", "organization_name", "camera_name", "recorded_at")
-NOT_SCORED = "no model has scored it yet: materialize predictions"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelScores:
-    """One model's flat scores of the backlog.
-
-    ``scores`` has one row per sequence with at least sequence_id, triage_score (null when dropped), best_logit,
-    num_tubes_kept, trigger_frame_index, n_frames_unusable, dropped_reason and dropped_error. ``provenance`` goes into
-    model_config.json as it is.
-    """
-
-    name: str
-    version: str
-    scores: pa.Table
-    provenance: Mapping[str, Any]
 
 
 def build_results(backlog: pa.Table, models: Sequence[ModelScores], threshold: float) -> pd.DataFrame:
@@ -145,12 +127,6 @@ def _score_dicts(models: Sequence[ModelScores], scores: NDArray[np.float64]) -> 
     names = score_names(models)
     columns = [[None if np.isnan(score) else score for score in column.tolist()] for column in scores.T]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)] if models else [{}] * len(scores)
-
-
-def score_names(models: Sequence[ModelScores]) -> tuple[str, ...]:
-    """What each model is called among the scores: its version, or its full name where two share a version."""
-    versions = [model.version for model in models]
-    return tuple(model.version if versions.count(model.version) == 1 else model.name for model in models)
 
 
 def _why_dropped(

@@ -18,17 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from triage_assets.store import Store, check_format_version
-from triage_assets.worklists.build import REVIEW, UNLABELED, ModelScores, in_review_order, score_names
+from triage_assets.worklists.build import in_review_order
+from triage_assets.worklists.records import FOLDER, INVARIANTS, REVIEW, UNLABELED, ModelScores, score_names
 
 FORMAT_VERSION = 1
-FOLDER = "worklists"
-
-INVARIANTS = (
-    "review_and_unlabeled_are_disjoint",
-    "worklists_cover_the_backlog_once",
-    "nothing_outside_the_backlog",
-    "bulk_payload_is_the_unlabeled_list",
-)
 
 _ITEM_COLUMNS = (
     "key", "sequence_id", "triage_score", "model_scores", "n_models_review", "model_version", "score",

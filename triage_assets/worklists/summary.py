@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from triage_assets.worklists.build import REVIEW, UNLABELED
+from triage_assets.worklists.records import REVIEW, UNLABELED
 
 
 def count_by_organization(results: pd.DataFrame) -> Iterator[Mapping[str, str | int]]:

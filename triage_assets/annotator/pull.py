@@ -1,0 +1,213 @@
+"""Bringing one organization's snapshot up to date, fetching only what is new or has moved.
+
+What lives here: the comparison of a fresh listing with the stored snapshot, and the report of it. What does not: HTTP
+(`client`), the file's form (`snapshot`), and frames (the package `shards`).
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from triage_assets.annotator.client import READY, AnnotatorClient
+from triage_assets.annotator.detections import SequenceDetections
+from triage_assets.annotator.listing import Listing
+from triage_assets.annotator.parse import Reasons
+from triage_assets.annotator.records import Detection, Organization, SequenceRow, partition_key
+from triage_assets.annotator.snapshot import (
+    DETECTIONS_TYPE,
+    ROWS_PER_GROUP,
+    SnapshotWriter,
+    StoredSnapshot,
+    detections_array,
+    snapshot_path,
+)
+from triage_assets.errors import UnknownOrganization
+from triage_assets.progress import Progress, no_progress
+from triage_assets.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class PullReport:
+    """What a pull found and did.
+
+    ``n_listed`` sequences were listed and ``n_total`` counted by the server, ``shortfall`` of which never showed.
+    Listed are ``n_new``, ``n_changed`` (last_seen_at moved) and ``n_unchanged`` ones; ``n_gone`` left the snapshot.
+    ``n_sequences`` are in it now, with ``n_detections``. ``incomplete`` gives the reason for each sequence whose
+    detections could not be fetched; it keeps its former row, or is left out, and is tried again by the next pull.
+    ``rejected`` counts rows that were refused, ``altered`` values that were not taken as they came, by reason.
+    """
+
+    display_name: str
+    spellings: tuple[str, ...]
+    n_total: int
+    n_listed: int
+    n_new: int
+    n_changed: int
+    n_unchanged: int
+    n_gone: int
+    n_sequences: int
+    n_detections: int
+    n_detection_calls: int
+    shortfall: int
+    rejected: Mapping[str, int]
+    altered: Mapping[str, int]
+    incomplete: Mapping[int, str]
+    changed: bool
+    data_version: str
+
+    @property
+    def n_rejected_rows(self) -> int:
+        """How many listed rows were refused."""
+        return sum(self.rejected.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """One row of the new snapshot; ``detections`` is None where the stored ones stay."""
+
+    row: SequenceRow
+    detections: tuple[Detection, ...] | None
+
+
+@dataclass(slots=True)
+class _Tally:
+    n_new: int = 0
+    n_changed: int = 0
+    n_unchanged: int = 0
+    n_sequences: int = 0
+    n_detections: int = 0
+    n_calls: int = 0
+    altered: Reasons = field(default_factory=Reasons)
+    incomplete: dict[int, str] = field(default_factory=dict)
+
+
+def pull_sequences(
+    client: AnnotatorClient,
+    store: Store,
+    key: str,
+    organizations: Iterable[Organization] | None = None,
+    *,
+    stage: str = READY,
+    limit: int | None = None,
+    since: str | datetime | None = None,
+    progress: Progress = no_progress,
+) -> PullReport:
+    """Make the snapshot of partition ``key`` equal to the backlog, or to the part of it that is asked for.
+
+    ``organizations`` are the spellings to list; where None, those that the annotator has under this key. With
+    ``limit`` or ``since`` the snapshot *is* the limited backlog: sequences outside it leave the snapshot as if they had
+    left the backlog (their frames stay in the shards). The file is replaced at the end, in one step, and only if its
+    content differs. Raises `UnknownOrganization`, `UnknownStage`, other `AnnotatorError`, `StoreError`.
+    """
+    spellings = _spellings(client, key, organizations)
+    stored = StoredSnapshot.open(store, key)
+    listing = client.list_sequences(spellings, stage=stage, limit=limit, since=since, progress=progress)
+    rows = sorted(listing.rows, key=lambda row: row.id)
+    tally = _Tally()
+    writer = SnapshotWriter(key, spellings[0].name, stage)
+    kept = _fetch_missing(client, rows, stored, tally, progress)
+    while group := list(itertools.islice(kept, ROWS_PER_GROUP)):
+        detections = _join_detections(group, stored)
+        writer.write([one.row for one in group], detections)
+        tally.n_sequences += len(group)
+        tally.n_detections += len(detections.flatten())
+    data = writer.finish()
+    changed = stored is None or stored.data != data
+    if changed:
+        store.write(snapshot_path(key), data)
+    return _report(spellings, listing, stored, tally, changed, hashlib.sha256(data).hexdigest())
+
+
+def _spellings(
+    client: AnnotatorClient, key: str, organizations: Iterable[Organization] | None
+) -> tuple[Organization, ...]:
+    known = client.list_organizations() if organizations is None else tuple(organizations)
+    spellings = tuple(organization for organization in known if partition_key(organization) == key)
+    if not spellings:
+        names = sorted({partition_key(organization) for organization in known})
+        raise UnknownOrganization(
+            f"The annotator has no organization {key!r}",
+            expected=", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else ""),
+            do="Check the name, and that the login may read it.",
+        )
+    return spellings
+
+
+def _fetch_missing(
+    client: AnnotatorClient, rows: list[SequenceRow], stored: StoredSnapshot | None, tally: _Tally, progress: Progress
+) -> Iterator[_Kept]:
+    """The rows of the new snapshot in order of id, the missing detections being fetched a little ahead."""
+    last_seen = {} if stored is None else stored.last_seen()
+    missing = [row.id for row in rows if last_seen.get(row.id) != row.last_seen_at]
+    answers = client.fetch_detections(missing)
+    for row in rows:
+        known_until = last_seen.get(row.id)
+        if known_until == row.last_seen_at:
+            tally.n_unchanged += 1
+            yield _Kept(row, None)
+            continue
+        if known_until is None:
+            tally.n_new += 1
+        else:
+            tally.n_changed += 1
+        answer = next(answers)
+        tally.n_calls += 1
+        progress("detections", tally.n_calls, len(missing))
+        yield from _keep(row, answer, stored if known_until is not None else None, tally)
+
+
+def _keep(
+    row: SequenceRow, answer: SequenceDetections, former: StoredSnapshot | None, tally: _Tally
+) -> Iterator[_Kept]:
+    tally.altered += answer.altered
+    if answer.detections is not None:
+        yield _Kept(row, answer.detections)
+        return
+    tally.incomplete[row.id] = answer.failure or "no answer"
+    if former is not None:
+        # With its former last_seen_at, so that the next pull tries again.
+        yield _Kept(former.row(row.id), None)
+
+
+def _join_detections(group: list[_Kept], stored: StoredSnapshot | None) -> pa.Array:
+    """The detections of a row group, those that stay and those that were fetched, in the order of the rows."""
+    fetched = detections_array([one.detections for one in group if one.detections is not None])
+    staying = [one.row.id for one in group if one.detections is None]
+    stay = pa.array([], DETECTIONS_TYPE) if stored is None else stored.detections(staying)
+    places = {True: itertools.count(), False: itertools.count(len(fetched))}
+    order = pa.array([next(places[one.detections is not None]) for one in group], pa.int64())
+    return pa.concat_arrays([fetched, stay]).take(order)
+
+
+def _report(
+    spellings: tuple[Organization, ...],
+    listing: Listing,
+    stored: StoredSnapshot | None,
+    tally: _Tally,
+    changed: bool,
+    data_version: str,
+) -> PullReport:
+    listed = {row.id for row in listing.rows}
+    return PullReport(
+        display_name=spellings[0].name,
+        spellings=tuple(organization.name for organization in spellings),
+        n_total=listing.n_total,
+        n_listed=len(listed),
+        n_new=tally.n_new,
+        n_changed=tally.n_changed,
+        n_unchanged=tally.n_unchanged,
+        n_gone=0 if stored is None else sum(which not in listed for which in stored.ids.tolist()),
+        n_sequences=tally.n_sequences,
+        n_detections=tally.n_detections,
+        n_detection_calls=tally.n_calls,
+        shortfall=listing.shortfall,
+        rejected=dict(listing.rejected),
+        altered=dict(listing.altered + tally.altered),
+        incomplete=tally.incomplete,
+        changed=changed,
+        data_version=data_version,
+    )
