@@ -26,7 +26,8 @@ from triage_assets.annotator.records import WantedSequence, partition_key
 from triage_assets.annotator.snapshot import iter_sequences
 from triage_assets.demo.backlog import DemoBacklog
 from triage_assets.demo.server import DemoAnnotator
-from triage_assets.store import FolderStore, Store
+from triage_assets.folder_store import FolderStore
+from triage_assets.store import Store
 
 TINY = (64, 36)
 FULL = (1280, 720)

@@ -27,11 +27,11 @@ from triage_assets.annotator.records import (
     SequenceRow,
     WantedSequence,
 )
+from triage_assets.folder_store import FolderStore
 from triage_assets.progress import no_progress
 from triage_assets.shards.catalog import load_catalog, load_frames, tar_path
 from triage_assets.shards.packing import pack_frames
 from triage_assets.shards.verify import reindex_shards, verify_shards
-from triage_assets.store import FolderStore
 
 KEY = "benchmark-1"
 FRAMES_PER_SEQUENCE = 10

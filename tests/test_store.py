@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from triage_assets.errors import NewerFormat, SettingsError, StoreError, StoreMismatch, StoreUnwritable
-from triage_assets.store import FolderStore, annotator_host, open_store
+from triage_assets.folder_store import FolderStore
+from triage_assets.store import annotator_host, open_store
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,7 +30,7 @@ def store(tmp_path: Path) -> FolderStore:
 @contextlib.contextmanager
 def other_process(program: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     """Another Python that has got as far as printing a line; killed at the end."""
-    source = "from pathlib import Path\nimport sys\nfrom triage_assets.store import FolderStore\n"
+    source = "from pathlib import Path\nimport sys\nfrom triage_assets.folder_store import FolderStore\n"
     source += "store = FolderStore(Path(sys.argv[1]))\n" + textwrap.dedent(program)
     process = subprocess.Popen(
         [sys.executable, "-c", source, *map(str, arguments)],

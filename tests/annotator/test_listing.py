@@ -10,8 +10,8 @@ from triage_assets.annotator.pull import pull_sequences
 from triage_assets.annotator.records import Organization
 from triage_assets.demo.faults import Faults
 from triage_assets.errors import SettingsError, UnknownOrganization, UnknownStage
+from triage_assets.folder_store import FolderStore
 from triage_assets.progress import no_progress
-from triage_assets.store import FolderStore
 
 from .servers import LOGIN, open_client, say
 

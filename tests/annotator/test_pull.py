@@ -23,7 +23,7 @@ from triage_assets.annotator.snapshot import (
 )
 from triage_assets.demo.faults import Faults
 from triage_assets.errors import AnnotatorUnavailable, NewerFormat, StoreError
-from triage_assets.store import FolderStore
+from triage_assets.folder_store import FolderStore
 
 from .servers import LOGIN, QUICK, Chosen, open_client, say
 

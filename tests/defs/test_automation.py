@@ -40,9 +40,7 @@ def poll(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
     return result
 
 
-def test_the_poll_asks_for_what_changed_and_nothing_else(
-    server: DemoAnnotator, instance: dg.DagsterInstance
-) -> None:
+def test_the_poll_asks_for_what_changed_and_nothing_else(server: DemoAnnotator, instance: dg.DagsterInstance) -> None:
     first = poll(instance, None)
     assert {request.partition_key for request in first.run_requests or ()} == keys_of(server)
     assert [set(request.partition_keys) for request in first.dynamic_partitions_requests or ()] == [keys_of(server)]

@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from triage_assets.defs.automation import SCHEDULES, SENSORS
 from triage_assets.definitions import defs
+from triage_assets.defs.automation import SCHEDULES, SENSORS
 from triage_assets.demo import DEMO_MODEL
 
 GRAPH = {

@@ -17,8 +17,8 @@ from triage_assets.annotator.retries import RetryPolicy, Timeouts
 from triage_assets.cli import app
 from triage_assets.demo.backlog import DemoBacklog
 from triage_assets.demo.server import DemoAnnotator
+from triage_assets.folder_store import FolderStore
 from triage_assets.orchestrate import open_instance
-from triage_assets.store import FolderStore
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -3,8 +3,8 @@
 import json
 
 from triage_assets.annotator.snapshot import stored_keys
+from triage_assets.folder_store import FolderStore
 from triage_assets.shards.catalog import load_frames
-from triage_assets.store import FolderStore
 
 
 def read_lists(store: FolderStore) -> dict[str, set[int]]:

@@ -14,9 +14,9 @@ from triage_assets.annotator.records import partition_key
 from triage_assets.annotator.snapshot import iter_sequences
 from triage_assets.defs.backlog import load_backlogs
 from triage_assets.demo import DEMO_MODEL
+from triage_assets.folder_store import FolderStore
 from triage_assets.scoring import predictions
 from triage_assets.shards.packing import pack_frames
-from triage_assets.store import FolderStore
 
 
 def pull(store: FolderStore, url: str) -> None:

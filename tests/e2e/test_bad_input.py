@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from triage_assets.folder_store import FolderStore
 from triage_assets.shards.verify import verify_shards
-from triage_assets.store import FolderStore
 
 from .readings import read_frames, read_lists
 

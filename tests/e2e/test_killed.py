@@ -17,11 +17,11 @@ import pytest
 
 from triage_assets.annotator.snapshot import read_snapshot, stored_keys
 from triage_assets.demo import DEMO_MODEL
+from triage_assets.folder_store import FolderStore
 from triage_assets.scoring.identity import read_identity
 from triage_assets.scoring.predictions import load_current
 from triage_assets.shards.catalog import load_frames
 from triage_assets.shards.verify import verify_shards
-from triage_assets.store import FolderStore
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODEL = read_identity(DEMO_MODEL).name

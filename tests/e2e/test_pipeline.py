@@ -107,6 +107,21 @@ def test_only_what_is_new_is_fetched_and_scored(make_workplace) -> None:
     assert verify_shards(workplace.store).faults == ()
 
 
+def test_an_organization_that_vanishes_leaves_the_worklists_and_keeps_its_frames(workplace) -> None:
+    workplace.triage("run")
+    backlog = workplace.server.backlog
+    vanished = next(iter(backlog.sequences)).organization
+    left = workplace.backlog_ids() - set(backlog.ready_ids(vanished))
+    frames = read_frames(workplace.store)
+    # The annotator lists the organizations of its sequences: without any, an organization is not listed.
+    for sequence in backlog.sequences:
+        if sequence.organization == vanished:
+            backlog.delete_sequence(sequence.id)
+    workplace.triage("run")
+    assert set.union(*read_lists(workplace.store).values()) == left
+    assert read_frames(workplace.store) == frames
+
+
 def test_a_pull_alone_scores_nothing(workplace) -> None:
     workplace.triage("pull")
     assert set(read_frames(workplace.store)) == workplace.backlog_ids()

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from triage_assets.errors import NewerFormat, PackageError, StoreError
+from triage_assets.folder_store import FolderStore
 from triage_assets.scoring.predictions import (
     CURRENT_SCHEMA,
     load_current,
@@ -20,7 +21,6 @@ from triage_assets.scoring.predictions import (
     score_backlog,
 )
 from triage_assets.scoring.tables import PART_SCHEMA
-from triage_assets.store import FolderStore
 
 from .backlogs import BOX, Backlog, Frame, backlog_of, frames_of
 from .fakes import RecordingBackend
@@ -110,7 +110,7 @@ import sys
 from pathlib import Path
 from scoring.backlogs import backlog_of
 from triage_assets.scoring.predictions import score_backlog
-from triage_assets.store import FolderStore
+from triage_assets.folder_store import FolderStore
 store = FolderStore(Path({str(store.root)!r}))
 report = score_backlog(store, Path({str(MODEL)!r}), {{"sdis-07-1": backlog_of(1, 2).tables}})
 assert (report.n_scored, report.n_reused) == (0, 2), report
@@ -358,7 +358,7 @@ from pathlib import Path
 from scoring.backlogs import backlog_of
 from scoring.fakes import RecordingBackend
 from triage_assets.scoring.predictions import score_backlog
-from triage_assets.store import FolderStore
+from triage_assets.folder_store import FolderStore
 
 class Slow(RecordingBackend):
     def score(self, tasks):

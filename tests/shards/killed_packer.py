@@ -17,8 +17,8 @@ import pandas  # noqa: F401  Arrow would import it in every process anew
 from shard_backlogs import KEY, SEAL_BYTES, Downloads, make_backlog
 
 from triage_assets import store as store_module
+from triage_assets.folder_store import FolderStore
 from triage_assets.shards import packing
-from triage_assets.store import FolderStore
 
 TRACED = (str(Path(store_module.__file__)), str(Path(packing.__file__).parent))
 

@@ -17,7 +17,7 @@ from triage_assets.annotator.records import (
     SequenceRow,
     WantedSequence,
 )
-from triage_assets.store import FolderStore
+from triage_assets.folder_store import FolderStore
 
 KEY = "sdis-ardeche-3"
 SEAL_BYTES = 15_000

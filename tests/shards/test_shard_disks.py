@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from triage_assets.errors import StoreUnwritable
+from triage_assets.folder_store import FolderStore
 from triage_assets.shards.catalog import load_frames
 from triage_assets.shards.packing import pack_frames
 from triage_assets.shards.verify import verify_shards
-from triage_assets.store import FolderStore
 
 from .shard_backlogs import KEY, Downloads, make_backlog, shard_files
 

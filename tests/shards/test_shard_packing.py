@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from triage_assets.annotator.records import DownloadedSequence, Sequence, WantedSequence
 from triage_assets.errors import AnnotatorUnavailable, NewerFormat, ShardError
+from triage_assets.folder_store import FolderStore
 from triage_assets.shards.catalog import FRAMES_SCHEMA, catalog_path, load_catalog, load_frames, tar_path
 from triage_assets.shards.packing import PackReport, pack_frames
 from triage_assets.shards.reader import read_frame, read_sequence
 from triage_assets.shards.verify import check_layout, verify_shards
-from triage_assets.store import FolderStore
 
 from .shard_backlogs import EPOCH, KEY, Downloads, make_backlog, make_sequence, shard_files, tiny_jpeg
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from triage_assets.errors import NewerFormat
-from triage_assets.store import FolderStore
+from triage_assets.folder_store import FolderStore
 from triage_assets.worklists.build import build_results
 from triage_assets.worklists.export import check_invariants, read_results, write_worklists
 from triage_assets.worklists.records import ModelScores

@@ -101,10 +101,11 @@ def pull_sequences(
     ``organizations`` are the spellings to list; where None, those that the annotator has under this key. With
     ``limit`` or ``since`` the snapshot *is* the limited backlog: sequences outside it leave the snapshot as if they had
     left the backlog (their frames stay in the shards). The file is replaced at the end, in one step, and only if its
-    content differs. Raises `UnknownOrganization`, `UnknownStage`, other `AnnotatorError`, `StoreError`.
+    content differs. An organization that vanished from the annotator is listed under the name that its snapshot has,
+    which empties it. Raises `UnknownOrganization`, `UnknownStage`, other `AnnotatorError`, `StoreError`.
     """
-    spellings = _spellings(client, key, organizations)
     stored = StoredSnapshot.open(store, key)
+    spellings = _spellings(client, key, organizations, stored)
     listing = client.list_sequences(spellings, stage=stage, limit=limit, since=since, progress=progress)
     rows = sorted(listing.rows, key=lambda row: row.id)
     tally = _Tally()
@@ -123,10 +124,15 @@ def pull_sequences(
 
 
 def _spellings(
-    client: AnnotatorClient, key: str, organizations: Iterable[Organization] | None
+    client: AnnotatorClient,
+    key: str,
+    organizations: Iterable[Organization] | None,
+    stored: StoredSnapshot | None,
 ) -> tuple[Organization, ...]:
     known = client.list_organizations() if organizations is None else tuple(organizations)
     spellings = tuple(organization for organization in known if partition_key(organization) == key)
+    if not spellings and stored is not None:
+        return (stored.organization,)
     if not spellings:
         names = sorted({partition_key(organization) for organization in known})
         raise UnknownOrganization(

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from triage_assets.annotator.records import Box, Detection, Sequence, SequenceRow
+from triage_assets.annotator.records import Box, Detection, Organization, Sequence, SequenceRow
 from triage_assets.errors import StoreError
 from triage_assets.store import Store, check_format_version
 
@@ -128,6 +128,13 @@ class StoredSnapshot:
         version = metadata.get(b"format_version", b"")
         check_format_version(store, path, int(version) if version.isdigit() else None, FORMAT_VERSION)
         return cls(file, data)
+
+    @property
+    def organization(self) -> Organization:
+        """The organization that the snapshot is of, under the name that it had."""
+        metadata = self.file.schema_arrow.metadata
+        key = metadata[b"organization_key"].decode()
+        return Organization(int(key.rpartition("-")[2]), metadata[b"organization_name"].decode())
 
     def last_seen(self) -> dict[int, datetime]:
         """When each stored sequence was last seen, by id."""

@@ -193,6 +193,12 @@ class DemoBacklog:
         """Let a sequence leave the backlog the way it does in reality: somebody annotated it."""
         self.set_stage(sequence_id, "annotated")
 
+    def delete_sequence(self, sequence_id: int) -> None:
+        """Let a sequence disappear from the annotator altogether, in whatever stage it is."""
+        with self._lock:
+            del self._sequences[sequence_id]
+            self.revision += 1
+
     def set_stage(self, sequence_id: int, stage: str) -> None:
         """Move a sequence to another stage."""
         self._update((sequence_id,), lambda sequence: replace(sequence, stage=stage))
