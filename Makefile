@@ -2,9 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SERVE ?= 1
 SEQUENCES ?= 60
-DEMO_PORT ?= 8011
 # Where pip finds PyTorch's CPU wheels, if its default index offers GPU builds only: see "Without a GPU" in the README.
 TORCH_INDEX ?=
 WORKERS ?= 2
@@ -16,15 +14,16 @@ setup: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt triage_assets.pth
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] + ": make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+	@echo "Installing into .venv, which takes a few minutes the first time"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
 		--constraint constraints.txt --editable '.[viewer,dev]'
 	@touch $@
 
 demo: setup
-	@$(BIN)/triage demo --sequences $(SEQUENCES) --port $(DEMO_PORT)
+	@$(BIN)/triage demo --sequences $(SEQUENCES)
 
 dev: setup
-	@$(BIN)/triage dev
+	@$(BIN)/triage dev --sequences $(SEQUENCES)
 
 test: setup lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not campaign'
