@@ -1,4 +1,4 @@
-"""How fast frames are pulled, against the plainest way to do it, and how much memory a pull takes.
+"""How fast frames are pulled, against the plainest way to do it, and how much memory pulling and packing take.
 
 Run from the repository's root: ``python benchmarks/pull.py``. The demo annotator runs in a process of its own; every
 measured pull, too, has one. Ratios travel between machines, absolute numbers do not.
@@ -27,6 +27,7 @@ from triage_assets.annotator.snapshot import iter_sequences
 from triage_assets.demo.backlog import DemoBacklog
 from triage_assets.demo.server import DemoAnnotator
 from triage_assets.folder_store import FolderStore
+from triage_assets.shards.packing import pack_frames
 from triage_assets.store import Store
 
 TINY = (64, 36)
@@ -75,6 +76,16 @@ def ours(url: str, folder: str, max_in_flight: int, n_times: int) -> tuple[int, 
         repeated = itertools.chain.from_iterable(wanted(store, keys) for _ in range(n_times))
         n_frames = sum(len(done.frames) for done in client.download(repeated))
         return n_frames, time.perf_counter() - started
+
+
+def pull_and_pack(url: str, folder: str, max_in_flight: int) -> tuple[int, float]:
+    """Frames stored by a whole run, backlog to shards, and the seconds it took."""
+    store = FolderStore(Path(folder))
+    started = time.perf_counter()
+    with AnnotatorClient(url, "demo", "demo", max_in_flight=max_in_flight) as client:
+        keys = pull_backlog(client, store)
+        reports = [pack_frames(store, key, iter_sequences(store, key), client.download) for key in keys]
+    return sum(report.n_frames_downloaded for report in reports), time.perf_counter() - started
 
 
 def plain(url: str, folder: str, n_times: int) -> tuple[int, float]:
@@ -128,14 +139,14 @@ def compare_speed(n_sequences: int, n_frames: int, rounds: int) -> None:
 
 
 def compare_memory(sizes: tuple[int, ...], n_frames: int) -> None:
-    print(f"\npeak memory of a pull with download, {n_frames} frames a sequence, 64x36 JPEG")
+    print(f"\npeak memory of pull and pack, {n_frames} frames a sequence, 64x36 JPEG")
     print(f"{'sequences':>10}{'frames':>10}{'peak MB':>10}{'after import MB':>17}{'s':>8}")
     for n_sequences in sizes:
         with (
             demo_annotator(n_sequences, n_frames, 0.0, tiny=True) as url,
             tempfile.TemporaryDirectory() as folder,
         ):
-            done = in_own_process("ours", url, folder, 32)
+            done = in_own_process("pack", url, folder, 32)
             print(
                 f"{n_sequences:>10}{done['frames']:>10.0f}{done['peak_mb']:>10.0f}"
                 f"{done['import_mb']:>17.0f}{done['seconds']:>8.1f}"
@@ -150,12 +161,15 @@ def main() -> None:
     if sys.argv[1:2] == ["serve"]:
         serve(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), TINY if "--tiny" in sys.argv else FULL)
         return
-    if sys.argv[1:2] in (["ours"], ["plain"]):
+    if sys.argv[1:2] in (["ours"], ["plain"], ["pack"]):
         what, url, folder, most, n_times = sys.argv[1:6]
         import_mb = peak_mb()
-        n_frames, seconds = (
-            ours(url, folder, int(most), int(n_times)) if what == "ours" else plain(url, folder, int(n_times))
-        )
+        if what == "ours":
+            n_frames, seconds = ours(url, folder, int(most), int(n_times))
+        elif what == "pack":
+            n_frames, seconds = pull_and_pack(url, folder, int(most))
+        else:
+            n_frames, seconds = plain(url, folder, int(n_times))
         print(json.dumps({"frames": n_frames, "seconds": seconds, "peak_mb": peak_mb(), "import_mb": import_mb}))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)

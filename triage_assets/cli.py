@@ -6,16 +6,17 @@ results (`console`). Heavy libraries are imported by the commands that need them
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triage_assets.console import RunTotals, console, errors, print_pull, print_split, progress_bars
+from triage_assets.console import RunTotals, console, errors, print_pull, print_split, print_worklists, progress_bars
 from triage_assets.errors import SettingsError, TriageError, UnknownOrganization
 
 if TYPE_CHECKING:
@@ -88,9 +89,8 @@ def worklists(threshold: Threshold = None) -> None:
             outcome = materialize(instance, ["worklists"], config={"worklists": _given(threshold=threshold)})
         if outcome.error:
             raise outcome.error
-        split = outcome.metadata["worklists"]
-        console.print(f"{split['review']:,} To Review, {split['unlabeled']:,} Unlabel, {split['dropped']:,} dropped")
-        console.print(f"Worklists {split['path']}")
+        print_worklists(outcome.metadata["worklists"])
+        _end([*outcome.failed_checks])
 
 
 def _run(limit: int | None, stage: str | None, organization: str | None, threshold: float | None) -> None:
@@ -185,7 +185,10 @@ def score(
         from triage_assets.scoring.loose import score_folder
         from triage_assets.scoring.package import load_package
 
-        engine = ScoringEngine(load_package(model))
+        package = load_package(model)
+        if package.identity.caution:
+            errors.print(f"[bold yellow]Caution[/] {_plain(package.identity.caution)}")
+        engine = ScoringEngine(package)
         failed = []
         for folder in folders:
             try:
@@ -278,10 +281,7 @@ def demo(sequences: SequenceCount = 60, seed: Seed = 0) -> None:
     """Run the whole graph against a demo annotator: pull, pack, score, split."""
     with _errors_as_sentences(), _demo_annotator(sequences, seed):
         _run(None, None, None, None)
-        console.print(
-            "\nThe demo's model has random weights: its scores show the machinery and mean nothing.\n"
-            "Open the graph with `make dev`, then http://127.0.0.1:3000 in a browser."
-        )
+        console.print("\nOpen the graph with `make dev`, then http://127.0.0.1:3000 in a browser.")
 
 
 @app.command()
@@ -291,10 +291,14 @@ def dev(sequences: SequenceCount = 60, seed: Seed = 0) -> None:
         from triage_assets.settings import load_settings
 
         command = [str(Path(sys.executable).with_name("dagster")), "dev"]
-        if load_settings().annotator_api_url:
-            raise typer.Exit(subprocess.call(command))
-        with _demo_annotator(sequences, seed):
-            raise typer.Exit(subprocess.call(command))
+        beside = nullcontext() if load_settings().annotator_api_url else _demo_annotator(sequences, seed)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with beside, subprocess.Popen(command) as page:
+            try:
+                raise typer.Exit(page.wait())
+            except KeyboardInterrupt:
+                page.send_signal(signal.SIGINT)
+                page.wait()
 
 
 @contextmanager

@@ -70,12 +70,17 @@ def print_pull(totals: RunTotals) -> None:
 
 
 def print_split(scored: Mapping[str, Any], split: Mapping[str, Any]) -> None:
-    """What was scored, and where the sequences went."""
+    """What was scored, and the split that it led to."""
     console.print(
         f"Scores    {scored['scored_now']:,} sequences scored, {scored['reused']:,} reused, by {scored['models']}"
     )
-    if scored["caution"] != "none":
-        console.print(f"[bold yellow]Caution[/]   {scored['caution']}")
+    print_worklists(split)
+
+
+def print_worklists(split: Mapping[str, Any]) -> None:
+    """Where the sequences went, and what must be known about the scores that sent them there."""
+    if split["caution"] != "none":
+        console.print(f"[bold yellow]Caution[/]   {split['caution']}")
     console.print(
         f"Split     {split['review']:,} To Review, {split['unlabeled']:,} Unlabel, {split['dropped']:,} dropped "
         f"(threshold {split['threshold']:g})"

@@ -6,9 +6,7 @@ What lives here: single requests, each asked again until it is answered for good
 
 import asyncio
 import functools
-import hashlib
 import logging
-import re
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -42,7 +40,6 @@ Parameters = Mapping[str, str | int]
 _AGENT = {"User-Agent": "triage-assets (read-only)"}
 _API_HEADERS = _AGENT | {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 _IMAGE_HEADERS = _AGENT | {"Accept-Encoding": "identity"}
-_MD5 = re.compile(r'"?([0-9a-fA-F]{32})"?')
 _WRONG_HOST = (
     "Check ANNOTATOR_API_URL: annotator.<domain> is the web page, its API is usually at annotationapi.<domain>."
 )
@@ -76,7 +73,6 @@ class Connection:
         self._token: str | None = None
         self._login_error: AuthenticationError | UnexpectedAnswer | None = None
         self._has_answered = False
-        self._etags_are_md5 = True
         self._given_up_in_a_row: Counter[Kind] = Counter()
 
     async def __aenter__(self) -> Self:
@@ -137,8 +133,7 @@ class Connection:
         """
         what = f"the image of detection {detection_id}"
         target = _image_url(url, what)
-        doubted: set[bytes] = set()
-        return await self._persist("image", what, lambda: self._get_image_once(target, what, doubted))
+        return await self._persist("image", what, lambda: self._get_image_once(target, what))
 
     async def _authorize(self, stale: str | None) -> str:
         """A token other than ``stale``; however many requests ask together, there is one login."""
@@ -226,7 +221,7 @@ class Connection:
             raise InvalidQuery(f"The annotator refuses a parameter of {what}", found=found)
         raise UnexpectedAnswer(f"The annotator refuses {what}", found=found, expected="200", do=_WRONG_HOST)
 
-    async def _get_image_once(self, target: httpx.URL, what: str, doubted: set[bytes]) -> bytes:
+    async def _get_image_once(self, target: httpx.URL, what: str) -> bytes:
         response = await send(self.images, httpx.Request("GET", target, headers=_IMAGE_HEADERS))
         status = response.status_code
         if status in (408, 425, 429) or status >= 500:
@@ -235,27 +230,7 @@ class Connection:
             raise NotFound(f"There is no object any more for {what}", found=str(status))
         if status != 200:
             raise UnexpectedAnswer(f"The storage does not give out {what}", found=str(status), expected="200")
-        self._check_checksum(response, doubted)
         return response.content
-
-    def _check_checksum(self, response: httpx.Response, doubted: set[bytes]) -> None:
-        """Raise where the ETag looks like an MD5 and is not that of the body.
-
-        Some storages give encrypted objects an ETag of the same form that is no MD5: the same body arriving twice is
-        taken as proof of that, for all images from then on.
-        """
-        match = _MD5.fullmatch(response.headers.get("etag", ""))
-        if match is None or not self._etags_are_md5:
-            return
-        digest = hashlib.md5(response.content, usedforsecurity=False).digest()
-        if digest.hex() == match[1].lower():
-            return
-        if digest in doubted:
-            logger.warning("The storage's ETags are no MD5 checksums; images are checked by their length alone.")
-            self._etags_are_md5 = False
-            return
-        doubted.add(digest)
-        raise Passing("the body does not have the checksum of its ETag")
 
     async def _persist(self, kind: Kind, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """The first usable answer of ``attempt``. Raises `AnnotatorUnavailable` after the last one."""

@@ -12,7 +12,6 @@ import pyarrow as pa
 from triage_assets.annotator.snapshot import SNAPSHOT_SCHEMA, read_snapshot, stored_keys
 from triage_assets.scoring.identity import predictions_name, read_identity
 from triage_assets.scoring.predictions import load_current, load_model_record
-from triage_assets.scoring.records import DETECTOR_ANNOTATOR
 from triage_assets.shards.catalog import load_frames
 from triage_assets.store import Store
 from triage_assets.worklists.records import BACKLOG_COLUMNS, ModelScores
@@ -36,14 +35,13 @@ def _load_backlog(store: Store, key: str) -> tuple[pa.Table, pa.Table]:
     return SNAPSHOT_SCHEMA.empty_table() if backlog is None else backlog, load_frames(store, key)
 
 
-def load_model_scores(
-    store: Store, packages: Sequence[Path], detector: str = DETECTOR_ANNOTATOR
-) -> tuple[ModelScores, ...]:
-    """What each model has scored so far; a model that has not scored anything yet is left out."""
-    names = [predictions_name(read_identity(package), detector) for package in packages]
-    found = [(name, load_current(store, name), load_model_record(store, name) or {}) for name in names]
-    return tuple(
-        ModelScores(name, str(record.get("model_version", name)), scores, record)
-        for name, scores, record in found
-        if scores is not None
-    )
+def load_model_scores(store: Store, packages: Sequence[Path], detector: str) -> tuple[ModelScores, ...]:
+    """What each model has scored so far on this detector's boxes; a model without any score yet is left out."""
+    found = []
+    for identity in map(read_identity, packages):
+        name = predictions_name(identity, detector)
+        scores = load_current(store, name)
+        if scores is not None:
+            record = load_model_record(store, name) or {}
+            found.append(ModelScores(name, identity.version, scores, {"caution": identity.caution, **record}))
+    return tuple(found)

@@ -15,7 +15,6 @@ from triage_assets.progress import report_progress
 @dg.asset(
     partitions_def=organizations,
     deps=[raw_sequences],
-    group_name="pull",
     kinds={"python", "tar", "parquet"},
     output_required=False,
     check_specs=[

@@ -23,11 +23,8 @@ org_predictions = dg.AssetSpec(
     "org_predictions",
     deps=["predictions"],
     partitions_def=organizations,
-    group_name="score",
     description="Where scoring stands for each organization; reported by `predictions`.",
 )
-
-NO_MEANING = "random weights: these scores show the machinery and mean nothing"
 
 
 class PredictionsConfig(dg.Config):
@@ -41,7 +38,6 @@ class PredictionsConfig(dg.Config):
 
 @dg.asset(
     deps=[raw_sequences, frame_shards],
-    group_name="score",
     kinds={"python", "torch", "parquet"},
     code_version=configured_model_version(),
     automation_condition=follow_upstream,
@@ -101,10 +97,9 @@ def _report_organizations(context: dg.AssetExecutionContext, report: ScoringRepo
 def _describe(reports: Sequence[ScoringReport], location: str) -> dict[str, dg.MetadataValue | str | int]:
     """The metadata of a run; what concerns one model is that of the first."""
     first = reports[0]
-    untrained = [report.name for report in reports if report.identity.variant == "random_weights"]
     return {
         "models": ", ".join(report.name for report in reports),
-        "caution": f"{', '.join(untrained)}: {NO_MEANING}" if untrained else "none",
+        "caution": "; ".join(filter(None, (report.identity.caution for report in reports))) or "none",
         "backlog": first.n_backlog,
         "scored_now": sum(report.n_scored for report in reports),
         "reused": sum(report.n_reused for report in reports),

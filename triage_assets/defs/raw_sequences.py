@@ -25,7 +25,6 @@ class RawSequencesConfig(dg.Config):
 
 @dg.asset(
     partitions_def=organizations,
-    group_name="pull",
     kinds={"python", "parquet"},
     check_specs=[dg.AssetCheckSpec("listing_is_complete", asset="raw_sequences")],
 )

@@ -19,11 +19,11 @@ class WorklistsConfig(dg.Config):
     threshold: float = Field(
         DEFAULT_THRESHOLD, description="A sequence whose score is at or above it goes To Review; from 0 to 1."
     )
+    detector: str = Field("annotator", description="Whose boxes the scores were made on, as in `predictions`.")
 
 
 @dg.asset(
     deps=[raw_sequences, predictions],
-    group_name="triage",
     kinds={"python", "json", "parquet"},
     automation_condition=follow_upstream,
     check_specs=[dg.AssetCheckSpec(name, asset="worklists") for name in INVARIANTS],
@@ -38,7 +38,7 @@ def worklists(
 
     target = store.open()
     backlog = load_backlog_table(target)
-    scores = load_model_scores(target, models.packages(target))
+    scores = load_model_scores(target, models.packages(target), config.detector)
     results = build_results(backlog, scores, config.threshold)
     report = write_worklists(target, results, scores, config.threshold)
     context.log.info(f"{report.n_review} To Review, {report.n_unlabeled} Unlabel, {report.n_dropped} dropped")
@@ -46,6 +46,7 @@ def worklists(
         data_version=dg.DataVersion(report.data_version),
         metadata={
             "threshold": config.threshold,
+            "caution": "; ".join(filter(None, (model.provenance["caution"] for model in scores))) or "none",
             "backlog": report.n_backlog,
             "review": report.n_review,
             "unlabeled": report.n_unlabeled,

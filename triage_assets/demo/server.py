@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+import uvloop
 from aiohttp import web
 
 from triage_assets.demo.answers import Version
@@ -122,7 +123,8 @@ class DemoAnnotator:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
         except BaseException as error:  # whatever ends the thread early belongs to the one who waits for it
             if self._ready.is_set():
                 raise

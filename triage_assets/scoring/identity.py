@@ -35,6 +35,13 @@ class ModelIdentity:
     variant: str | None
 
     @property
+    def caution(self) -> str | None:
+        """What everybody who is shown this model's scores must be told, or None."""
+        if self.variant == "random_weights":
+            return f"{self.name} has random weights: its scores show the machinery and mean nothing"
+        return None
+
+    @property
     def name(self) -> str:
         """The name of its folder of predictions: version and the beginning of the hash."""
         return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.version).strip('-.') or 'unversioned'}-{self.sha256[:8]}"
