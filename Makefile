@@ -41,8 +41,8 @@ format: setup
 bench: setup
 	$(BIN)/python benchmarks/pull.py
 	$(BIN)/python benchmarks/shards.py
-	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/no_op.py
+	$(BIN)/python -m benchmarks.scoring
 
 campaign: setup
 	$(BIN)/python -m pytest -m campaign

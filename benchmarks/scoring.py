@@ -115,6 +115,8 @@ def _backlog(n_sequences: int, n_frames: int = 12) -> tuple[pa.Table, pa.Table]:
             "organization_name": pa.array(["bench"] * n_sequences),
             "camera_name": pa.array(["camera"] * n_sequences),
             "recorded_at": pa.array([start] * n_sequences, pa.timestamp("us", "UTC")),
+            "last_seen_at": pa.array([start] * n_sequences, pa.timestamp("us", "UTC")),
+            "n_detections": pa.array([n_frames] * n_sequences, pa.int32()),
             "detections": pa.array(detections),
         }
     )

@@ -31,7 +31,8 @@ from triage_assets.folder_store import FolderStore
 from triage_assets.progress import no_progress
 from triage_assets.shards.catalog import load_catalog, load_frames, tar_path
 from triage_assets.shards.packing import pack_frames
-from triage_assets.shards.verify import reindex_shards, verify_shards
+from triage_assets.shards.reindex import reindex_shards
+from triage_assets.shards.verify import verify_shards
 
 KEY = "benchmark-1"
 FRAMES_PER_SEQUENCE = 10

@@ -1,6 +1,8 @@
-"""Fixtures shared by all tests: a clean environment, so that no setting of the machine reaches a test."""
+"""Fixtures shared by all tests: a clean environment, so that no setting of the machine reaches a test; a small disk."""
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,26 @@ import pytest
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Start each test in an empty folder without any of the project's variables."""
     for name in list(os.environ):
-        if name.startswith(("ANNOTATOR_", "TRIAGE_")) or name == "DAGSTER_HOME":
+        if name.startswith(("ANNOTATOR_", "TRIAGE_")) or name == "DAGSTER_HOME" or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 1 MB or the size that the test's indirect parameter gives to mount."""
+    mount = tmp_path / "small-disk"
+    mount.mkdir()
+    size = getattr(request, "param", "1m")
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", mount]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+        refusal = done.stderr.strip() if done.returncode else None
+    except FileNotFoundError:
+        refusal = "no mount command"
+    if refusal is not None:
+        pytest.skip(f"NOT TESTED, a full or read-only disk: cannot mount a tmpfs here ({refusal})")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", mount], check=True)

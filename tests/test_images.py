@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -63,12 +64,35 @@ def test_the_pixels_of_a_lossless_image_are_exact() -> None:
         (WEBP[: len(WEBP) // 2], "cut short or damaged|no image"),
         (encode("GIF"), "no image"),  # a format that no camera stores
         (encode("TIFF"), "no image"),
-        (png_claiming(30_000, 30_000), "no image"),  # would fill the memory
+        (png_claiming(9_000, 9_000), "too large.*9000 x 9000"),  # would fill the memory
+        (png_claiming(12_000, 12_000), "too large"),  # where the image library warns
+        (png_claiming(30_000, 30_000), "too large"),  # where it refuses
     ],
 )
 def test_what_is_no_whole_image_is_refused(data: bytes, text: str) -> None:
     with pytest.raises(ImageError, match=text):
         inspect_image(data)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_bomb_is_refused_where_warnings_are_no_errors() -> None:
+    for look in (inspect_image, decode_rgb):
+        with pytest.raises(ImageError, match=r"too large.*12000 x 12000"):
+            look(png_claiming(12_000, 12_000))
+
+
+def test_the_warning_filters_of_other_threads_are_never_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[object]] = []
+    open_image = Image.open
+
+    def note(*arguments: object, **options: object) -> Image.Image:
+        seen.append(list(warnings.filters))
+        return open_image(*arguments, **options)
+
+    monkeypatch.setattr(Image, "open", note)
+    inspect_image(PNG)
+    decode_rgb(JPEG)
+    assert seen == [list(warnings.filters)] * 2
 
 
 @pytest.mark.parametrize("data", [JPEG[: len(JPEG) // 2], PNG[:60], b"gone"])

@@ -78,6 +78,44 @@ def test_a_new_object_takes_any_number_of_buffers(store: FolderStore) -> None:
     assert store.read("x") == b"".join(buffers) + b"more"
 
 
+def test_a_system_that_writes_less_than_asked_is_asked_again(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writev = os.writev
+
+    def write_some(descriptor: int, buffers: list[bytes | memoryview]) -> int:
+        first = [buffer for buffer in buffers if len(buffer)][:3]
+        return writev(descriptor, [*first[:-1], first[-1][:5]]) if first else 0
+
+    monkeypatch.setattr(os, "writev", write_some)
+    buffers = [b"", b"0123456789", b"", *(bytes([value]) * (value % 9) for value in range(200)), b"end", b""]
+    with store.new_object("x") as new:
+        new.write(buffers)
+        new.write([b"", b""])
+        new.commit()
+    assert store.read("x") == b"".join(buffers)
+
+
+def test_every_new_folder_is_made_durable_once_and_before_what_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    store = FolderStore(tmp_path / "new" / "store")
+    for path in ("a/b/x", "a/b/y", "a/c/x"):
+        with store.new_object(path) as new:
+            new.commit()
+    found = [path.relative_to(tmp_path).as_posix() for path in synced if path.is_dir()]
+    first = [".", "new", "new/store", "new/store/a", "new/store/a/b"]
+    assert found == [*first, "new/store/a/b", "new/store/a", "new/store/a/c"]
+
+
 def test_an_object_that_is_not_committed_leaves_no_trace(store: FolderStore) -> None:
     with pytest.raises(KeyboardInterrupt), store.new_object("folder/x") as new:
         new.write([b"half"])
@@ -306,51 +344,134 @@ def test_writers_and_sweepers_at_once_never_harm_each_other(store: FolderStore) 
 # Disks that say no
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[FolderStore]:
-    mount = tmp_path / "small"
-    mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"NOT TESTED, a full disk: cannot mount a small tmpfs here ({done.stderr.strip()})")
-    try:
-        yield FolderStore(mount / "store")
-    finally:
-        subprocess.run(["mount", "-o", "remount,rw", mount], check=True)
-        subprocess.run(["umount", mount], check=True)
-
-
-def test_a_full_disk_is_an_error_that_leaves_the_old_bytes_and_no_temporary(small_disk: FolderStore) -> None:
-    small_disk.write("x", b"old" * 1000)
+def test_a_full_disk_is_an_error_that_leaves_the_old_bytes_and_no_temporary(small_disk: Path) -> None:
+    store = FolderStore(small_disk / "store")
+    store.write("x", b"old" * 1000)
     for act in (
-        lambda: small_disk.write("x", bytes(2**21)),
-        lambda: small_disk.update("x", lambda present: bytes(2**21)),
-        lambda: small_disk.write("folder/y", bytes(2**21)),
+        lambda: store.write("x", bytes(2**21)),
+        lambda: store.update("x", lambda present: bytes(2**21)),
+        lambda: store.write("folder/y", bytes(2**21)),
     ):
         with pytest.raises(StoreUnwritable, match=r"No space left.*Free space or name another folder in TRIAGE_STORE"):
             act()
-    with pytest.raises(StoreUnwritable), small_disk.new_object("z") as new:
+    with pytest.raises(StoreUnwritable), store.new_object("z") as new:
         for _ in range(100):
             new.write([bytes(20_000)])
-    assert small_disk.read("x") == b"old" * 1000
-    assert [name for name in files(small_disk) if not name.endswith(".lock")] == ["x"]
+    assert store.read("x") == b"old" * 1000
+    assert [name for name in files(store) if not name.endswith(".lock")] == ["x"]
 
 
-def test_a_read_only_disk_is_an_error(small_disk: FolderStore) -> None:
-    small_disk.write("x", b"old")
-    small_disk.write("folder/dead", b"old")
-    subprocess.run(["mount", "-o", "remount,ro", small_disk.root.parent], check=True)
+def test_a_read_only_disk_is_an_error(small_disk: Path) -> None:
+    store = FolderStore(small_disk / "store")
+    store.write("x", b"old")
+    store.write("folder/dead", b"old")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     acts: list[Callable[[], object]] = [
-        lambda: small_disk.write("x", b"new"),
-        lambda: small_disk.update("y", lambda present: b"new"),
-        lambda: small_disk.new_object("y"),
-        lambda: small_disk.delete("x"),
-        lambda: small_disk.sweep("folder", nothing_live),
+        lambda: store.write("x", b"new"),
+        lambda: store.write("new-folder/x", b"new"),
+        lambda: store.update("y", lambda present: b"new"),
+        lambda: store.new_object("y"),
+        lambda: store.delete("x"),
+        lambda: store.sweep("folder", nothing_live),
     ]
     for act in acts:
         with pytest.raises(StoreUnwritable, match="Read-only"):
             act()
-    assert small_disk.read("x") == b"old"
+    assert store.read("x") == b"old"
+
+
+# A file system without hard links
+
+
+@pytest.fixture(params=[errno.EPERM, errno.EOPNOTSUPP])
+def no_links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("no_links")
+def test_an_object_is_committed_without_hard_links(store: FolderStore) -> None:
+    with store.new_object("folder/x") as new:
+        new.write([b"content"])
+        assert store.size("folder/x") is None
+        new.commit()
+        assert store.sweep("folder", nothing_live) == ()  # its writer is still there
+    assert store.read("folder/x") == b"content"
+    assert files(store) == ["folder/x"]
+
+
+@pytest.mark.usefixtures("no_links")
+def test_two_writers_of_one_new_object_cannot_both_win_without_hard_links(store: FolderStore) -> None:
+    with store.new_object("x") as one, store.new_object("x") as other:
+        one.write([b"one"])
+        other.write([b"other"])
+        one.commit()
+        with pytest.raises(StoreError, match="exists already"):
+            other.commit()
+    assert store.read("x") == b"one"
+    assert files(store) == ["x"]
+
+
+@pytest.mark.usefixtures("no_links")
+def test_a_name_is_taken_without_hard_links_whatever_others_do_meanwhile(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the reservation and the rename, neither a sweep nor another writer gets the name."""
+    rename = Path.rename
+
+    def meanwhile(temporary: Path, final: Path) -> Path:
+        assert store.sweep("folder", nothing_live) == ()
+        with pytest.raises(StoreError, match="exists already"), store.new_object("folder/x") as other:
+            other.commit()
+        return rename(temporary, final)
+
+    with store.new_object("folder/x") as new:
+        new.write([b"content"])
+        monkeypatch.setattr(Path, "rename", meanwhile)
+        new.commit()
+    assert store.read("folder/x") == b"content"
+
+
+def test_a_sweep_spares_a_file_that_took_the_name_of_the_one_it_looked_at(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write("folder/x", b"")
+    lock = fcntl.flock
+
+    def replace_then_lock(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        store.write("folder/x", b"content")
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", replace_then_lock)
+    assert store.sweep("folder", nothing_live) == ()
+    assert store.read("folder/x") == b"content"
+
+
+@pytest.mark.usefixtures("no_links")
+def test_a_rename_that_fails_without_hard_links_gives_the_name_back(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(temporary: Path, final: Path) -> Path:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with store.new_object("x") as new, monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fail)
+        with pytest.raises(StoreUnwritable, match="Input/output error"):
+            new.commit()
+    assert files(store) == []
+
+
+def test_any_other_refusal_of_a_link_is_an_error(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with store.new_object("x") as new, pytest.raises(StoreUnwritable, match="Input/output error"):
+        new.commit()
+    assert files(store) == []
 
 
 def test_a_store_below_a_file_is_an_error(tmp_path: Path) -> None:

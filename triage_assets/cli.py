@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triage_assets.console import RunTotals, console, errors, print_pull, print_split, print_worklists, progress_bars
-from triage_assets.errors import SettingsError, TriageError, UnknownOrganization
+from triage_assets.console import console, errors, print_pull, print_split, print_worklists, progress_bars
+from triage_assets.errors import SettingsError, TriageError
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
-
     from triage_assets.demo.server import DemoAnnotator
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -71,10 +69,10 @@ def run(
 def pull(limit: Limit = None, stage: Stage = None, organization: OrganizationName = None) -> None:
     """Pull the backlog and pack its frames, without scoring."""
     with _errors_as_sentences():
-        from triage_assets.orchestrate import open_instance
+        from triage_assets.orchestrate import Scope, open_instance, pull_backlog
 
         with open_instance() as instance:
-            totals = _pull(instance, limit, stage, organization)
+            totals = pull_backlog(instance, Scope(limit, stage, organization), progress_bars)
         print_pull(totals)
         _end(totals.troubles, totals.warnings)
 
@@ -83,87 +81,39 @@ def pull(limit: Limit = None, stage: Stage = None, organization: OrganizationNam
 def worklists(threshold: Threshold = None) -> None:
     """Split the scored backlog anew; nothing is pulled or scored."""
     with _errors_as_sentences():
-        from triage_assets.orchestrate import materialize, open_instance
+        from triage_assets.orchestrate import given, materialize, open_instance
 
         with open_instance() as instance:
-            outcome = materialize(instance, ["worklists"], config={"worklists": _given(threshold=threshold)})
+            outcome = materialize(instance, ["worklists"], config={"worklists": given(threshold=threshold)})
         if outcome.error:
             raise outcome.error
         print_worklists(outcome.metadata["worklists"])
-        _end([*outcome.failed_checks])
+        _end(outcome.failed_checks, outcome.warnings)
 
 
-def _run(limit: int | None, stage: str | None, organization: str | None, threshold: float | None) -> None:
-    from triage_assets.orchestrate import materialize, open_instance
+def _run(
+    limit: int | None = None, stage: str | None = None, organization: str | None = None, threshold: float | None = None
+) -> None:
+    from triage_assets.orchestrate import Scope, given, materialize, open_instance, pull_backlog
 
     with open_instance() as instance:
-        totals = _pull(instance, limit, stage, organization)
+        totals = pull_backlog(instance, Scope(limit, stage, organization), progress_bars)
+        print_pull(totals)
         with progress_bars("scoring"):
             outcome = materialize(
-                instance, ["predictions", "worklists"], config={"worklists": _given(threshold=threshold)}
+                instance, ["predictions", "worklists"], config={"worklists": given(threshold=threshold)}
             )
-    print_pull(totals)
+    troubles, warnings = [*totals.troubles, *outcome.failed_checks], [*totals.warnings, *outcome.warnings]
     if outcome.error:
-        raise outcome.error
-    scored, split = outcome.metadata["predictions"], outcome.metadata["worklists"]
-    print_split(scored, split)
-    if totals.frames_downloaded == 0 and scored["scored_now"] == 0:
+        _end([*troubles, str(outcome.error)], warnings)
+    scored = outcome.metadata["predictions"]
+    print_split(scored, outcome.metadata["worklists"])
+    if totals.frames_downloaded == 0 and scored["scored_now"] == 0 and not (troubles or warnings):
         console.print("Nothing was left to do: 0 frames downloaded, 0 sequences scored.")
-    _end([*totals.troubles, *outcome.failed_checks], [*totals.warnings, *outcome.warnings])
+    _end(troubles, warnings)
 
 
-def _pull(instance: "DagsterInstance", limit: int | None, stage: str | None, organization: str | None) -> RunTotals:
-    """Run the first two assets for each organization; one that fails does not stop the others."""
-    from triage_assets.annotator.records import partition_key
-    from triage_assets.annotator.snapshot import stored_keys
-    from triage_assets.defs.resources import open_client
-    from triage_assets.orchestrate import materialize, register_organizations
-    from triage_assets.settings import load_settings, require_annotator
-    from triage_assets.store import open_store
-
-    settings = require_annotator(load_settings())
-    store = open_store(settings.triage_store)
-    with open_client(settings) as client:
-        listed = client.list_organizations()
-    store.stamp(settings.annotator_api_url or "")
-    keys = {partition_key(item): item.name for item in listed}
-    if organization is None:
-        # An organization that vanished from the annotator has an empty backlog now; its stored one must follow.
-        wanted = sorted({*keys, *stored_keys(store)})
-    else:
-        wanted = sorted(key for key, name in keys.items() if organization in (name, key))
-        if not wanted:
-            raise UnknownOrganization(
-                "The annotator has no such organization",
-                found=repr(organization),
-                expected="one of " + ", ".join(sorted(repr(item.name) for item in listed)),
-                do="Give --organization a name from this list.",
-            )
-    register_organizations(instance, wanted)
-    totals = RunTotals()
-    for key in wanted:
-        with progress_bars(key):
-            outcome = materialize(
-                instance,
-                ["raw_sequences", "frame_shards"],
-                partition_key=key,
-                config={"raw_sequences": _given(stage=stage, limit=limit)},
-            )
-        if outcome.error:
-            totals.troubles.append(f"{key}: {outcome.error}")
-        else:
-            totals.add(outcome.metadata)
-            totals.troubles.extend(outcome.failed_checks)
-            totals.warnings.extend(outcome.warnings)
-    return totals
-
-
-def _given(**options: object) -> dict[str, object]:
-    """The options that were given; for the others the asset's own default holds."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _end(troubles: list[str], warnings: Sequence[str] = ()) -> None:
+def _end(troubles: Sequence[str], warnings: Sequence[str] = ()) -> None:
     """Say what did not work, and let the exit code say it too; a warning alone is a success."""
     for warning in warnings:
         errors.print(f"[bold yellow]Warning[/] {_plain(warning)}")
@@ -230,7 +180,7 @@ def reindex(
     """Rebuild every index and catalog from the tars alone."""
     with _errors_as_sentences():
         from triage_assets.settings import load_settings
-        from triage_assets.shards.verify import reindex_shards
+        from triage_assets.shards.reindex import reindex_shards
         from triage_assets.store import open_store
 
         report = reindex_shards(open_store(load_settings().triage_store), drop_damaged=drop_damaged)
@@ -269,29 +219,30 @@ def demo_annotator(
 
 
 def _announce(server: "DemoAnnotator") -> None:
+    own = os.environ.get("ANNOTATOR_API_PASSWORD")
     console.print(f"Demo annotator with {len(server.backlog.ready_ids())} sequences at {server.api_url}")
     console.print(
         f"  ANNOTATOR_API_URL={server.api_url} ANNOTATOR_API_LOGIN={server.login} "
-        f"ANNOTATOR_API_PASSWORD={server.password}"
+        f"ANNOTATOR_API_PASSWORD={'(as it is set here)' if own else server.password}"
     )
 
 
 @app.command()
-def demo(sequences: SequenceCount = 60, seed: Seed = 0) -> None:
+def demo(sequences: SequenceCount = 60) -> None:
     """Run the whole graph against a demo annotator: pull, pack, score, split."""
-    with _errors_as_sentences(), _demo_annotator(sequences, seed):
-        _run(None, None, None, None)
+    with _errors_as_sentences(), _demo_annotator(sequences):
+        _run()
         console.print("\nOpen the graph with `make dev`, then http://127.0.0.1:3000 in a browser.")
 
 
 @app.command()
-def dev(sequences: SequenceCount = 60, seed: Seed = 0) -> None:
+def dev(sequences: SequenceCount = 60) -> None:
     """Open Dagster's page; with the demo annotator beside it where no ANNOTATOR_API_URL is set."""
     with _errors_as_sentences():
         from triage_assets.settings import load_settings
 
         command = [str(Path(sys.executable).with_name("dagster")), "dev"]
-        beside = nullcontext() if load_settings().annotator_api_url else _demo_annotator(sequences, seed)
+        beside = nullcontext() if load_settings().annotator_api_url else _demo_annotator(sequences)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with beside, subprocess.Popen(command) as page:
             try:
@@ -302,12 +253,12 @@ def dev(sequences: SequenceCount = 60, seed: Seed = 0) -> None:
 
 
 @contextmanager
-def _demo_annotator(sequences: int, seed: int) -> Iterator[None]:
+def _demo_annotator(sequences: int) -> Iterator[None]:
     """A demo annotator that this process and its children find in their environment."""
     from triage_assets.demo.backlog import DemoBacklog
     from triage_assets.demo.server import DemoAnnotator
 
-    with DemoAnnotator(DemoBacklog(sequences=sequences, seed=seed)) as server:
+    with DemoAnnotator(DemoBacklog(sequences=sequences)) as server:
         os.environ.update(
             ANNOTATOR_API_URL=server.api_url,
             ANNOTATOR_API_LOGIN=server.login,
@@ -330,3 +281,7 @@ def doctor() -> None:
             failed = True
             console.print(f"[bold red]fails[/] {name}: {_plain(str(error))}")
     raise typer.Exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    app()

@@ -5,40 +5,19 @@ What lives here: everything printed to a terminal. What does not: any work, and 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from triage_assets.progress import show_progress
 
+if TYPE_CHECKING:
+    from triage_assets.orchestrate import PullTotals
+
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-@dataclass(slots=True)
-class RunTotals:
-    """What a run over several organizations did, added up as the organizations finish."""
-
-    organizations: int = 0
-    sequences: int = 0
-    new: int = 0
-    changed: int = 0
-    gone: int = 0
-    frames_downloaded: int = 0
-    troubles: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def add(self, metadata: Mapping[str, Mapping[str, Any]]) -> None:
-        """Count one organization's materializations; an asset that had nothing to do is absent."""
-        pulled, packed = metadata.get("raw_sequences", {}), metadata.get("frame_shards", {})
-        self.organizations += 1
-        self.sequences += pulled.get("sequences", 0)
-        self.new += pulled.get("new", 0)
-        self.changed += pulled.get("changed", 0)
-        self.gone += pulled.get("gone", 0)
-        self.frames_downloaded += packed.get("frames_downloaded", 0)
 
 
 @contextmanager
@@ -60,7 +39,7 @@ def progress_bars(label: str) -> Iterator[None]:
             yield
 
 
-def print_pull(totals: RunTotals) -> None:
+def print_pull(totals: "PullTotals") -> None:
     """One line on what came from the annotator."""
     console.print(
         f"Backlog   {totals.sequences:,} sequences of {totals.organizations} organizations: "
@@ -80,9 +59,9 @@ def print_split(scored: Mapping[str, Any], split: Mapping[str, Any]) -> None:
 def print_worklists(split: Mapping[str, Any]) -> None:
     """Where the sequences went, and what must be known about the scores that sent them there."""
     if split["caution"] != "none":
-        console.print(f"[bold yellow]Caution[/]   {split['caution']}")
+        console.print(f"[bold yellow]Caution[/]   {escape(split['caution'])}")
     console.print(
         f"Split     {split['review']:,} To Review, {split['unlabeled']:,} Unlabel, {split['dropped']:,} dropped "
         f"(threshold {split['threshold']:g})"
     )
-    console.print(f"Worklists {split['path']}")
+    console.print(f"Worklists {escape(split['path'])}")

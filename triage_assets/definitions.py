@@ -1,6 +1,7 @@
 """The code location that Dagster loads: everything found in `triage_assets.defs`, and nothing else.
 
-Loading it reads no store, network, secret or clock; only the version of `predictions` looks at the model's file.
+Loading it touches no store, network or clock. The one thing it reads is the model that the settings name, because
+Dagster takes the code version of `predictions` while definitions load or never.
 """
 
 import dagster as dg

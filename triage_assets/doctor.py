@@ -24,10 +24,13 @@ def check_annotator() -> str:
 
 
 def check_store() -> str:
-    """The store takes a file and gives it back."""
-    store = open_store(load_settings().triage_store)
+    """The store takes a file, and belongs to the annotator that the settings name."""
+    settings = load_settings()
+    store = open_store(settings.triage_store)
     store.write("doctor.probe", b"probe")
     store.delete("doctor.probe")
+    if store.annotator() and settings.annotator_api_url:
+        store.stamp(settings.annotator_api_url)
     return f"{store.location} can be written; filled from {store.annotator() or 'nothing yet'}"
 
 

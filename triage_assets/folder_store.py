@@ -20,6 +20,8 @@ from triage_assets.store import NewObject, Store, StoredObject
 
 _TEMPORARY_SUFFIX = ".tmp"
 _LOCK_SUFFIX = ".lock"
+# What file systems without hard links (FAT, exFAT, many shared folders) answer to one.
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class FolderStore(Store):
@@ -114,7 +116,7 @@ class FolderStore(Store):
     def _locked(self, path: str) -> Iterator[None]:
         file = self._file(path)
         with self._as_store_error(path):
-            file.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(file.parent)
             descriptor = os.open(file.with_name(f".{file.name}{_LOCK_SUFFIX}"), os.O_RDWR | os.O_CREAT, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         try:
@@ -170,7 +172,7 @@ class _NewFile(NewObject):
         self._committed = False
         self._closed = False
         with store._as_store_error(path):
-            self._final.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(self._final.parent)
             self._descriptor = _create_locked(self._temporary)
 
     @override
@@ -180,14 +182,12 @@ class _NewFile(NewObject):
                 self._write_all(list(buffers[start : start + 512]))
 
     def _write_all(self, buffers: list[bytes | memoryview]) -> None:
-        remaining = sum(len(buffer) for buffer in buffers)
-        while remaining:
-            written = os.writev(self._descriptor, buffers)
+        remaining = sum(map(len, buffers))
+        while (written := os.writev(self._descriptor, buffers)) < remaining:
             remaining -= written
-            while written and written >= len(buffers[0]):
+            while written >= len(buffers[0]):
                 written -= len(buffers.pop(0))
-            if written:
-                buffers[0] = memoryview(buffers[0])[written:]
+            buffers[0] = memoryview(buffers[0])[written:]
 
     @override
     def commit(self, *, replace: bool = False) -> None:
@@ -196,20 +196,45 @@ class _NewFile(NewObject):
             if replace:
                 self._temporary.rename(self._final)
             else:
-                self._link()
+                self._take_name()
             self._committed = True
             _fsync_folder(self._final.parent)
 
-    def _link(self) -> None:
-        """Give the file its name, which no other file may have: unlike a rename, a link never replaces one."""
+    def _take_name(self) -> None:
+        """Give the file its name, which no other file may have."""
         try:
-            self._final.hardlink_to(self._temporary)
+            self._link()
         except FileExistsError:
             raise StoreError(
                 f"{self._store.location}/{self.path} exists already: another run writes the same",
                 do="Wait for it to end, then run again.",
             ) from None
-        self._temporary.unlink()
+
+    def _link(self) -> None:
+        """Unlike a rename, a link never replaces a file."""
+        try:
+            self._final.hardlink_to(self._temporary)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            self._rename_onto_reservation()
+        else:
+            self._temporary.unlink()
+
+    def _rename_onto_reservation(self) -> None:
+        """Reserve the name with an empty file, then put the temporary file in its place.
+
+        The empty file is locked, so that a sweep leaves it alone and only another program could come between. A
+        reader may see it for a moment; a writer killed in that moment leaves it behind, for a sweep to remove.
+        """
+        reservation = _create_locked(self._final)
+        try:
+            self._temporary.rename(self._final)
+        except OSError:
+            self._final.unlink()
+            raise
+        finally:
+            os.close(reservation)
 
     @override
     def close(self) -> None:
@@ -219,6 +244,18 @@ class _NewFile(NewObject):
         if not self._committed:
             self._temporary.unlink(missing_ok=True)
         os.close(self._descriptor)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and all that is missing above it, and make each of them durable in the folder that holds it."""
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+    _fsync_folder(folder.parent)
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -254,8 +291,9 @@ def _abandoned(file: Path) -> Iterator[bool]:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        taken = True
-    except BlockingIOError:
+        # A writer may have put another file in its place before the lock was taken.
+        taken = os.path.samestat(os.fstat(descriptor), file.stat())
+    except (BlockingIOError, FileNotFoundError):
         taken = False
     try:
         yield taken

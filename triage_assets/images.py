@@ -5,7 +5,6 @@ frames are scored. What does not: cropping and resizing, which belong to scoring
 """
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,10 @@ from triage_assets.errors import ImageError
 # Formats that cameras and the annotator are known to store. The list is closed so that no other decoder of the image
 # library (some start external programs) ever sees bytes from the network.
 _FORMATS = ("JPEG", "PNG", "WEBP")
+
+# A few kilobytes can claim any size, and decoding fills the memory with it: this much is 240 MB. The image library's
+# own limits, which are process-wide settings, lie above: a warning from 89 million pixels, an error from twice that.
+_MOST_PIXELS = 80_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ def inspect_image(data: bytes) -> ImageSize:
     """The size of an image that is known to be whole.
 
     A JPEG that ends with its end marker is trusted to be whole: its header alone is read (0.05 ms). Anything else
-    is decoded once. Raises `ImageError` for bytes that are empty, no image, or cut short.
+    is decoded once. Raises `ImageError` for bytes that are empty, no image, cut short, or too large an image.
     """
     if not data:
         raise ImageError("The image is empty", found="0 bytes")
@@ -52,13 +55,22 @@ def decode_rgb(data: bytes) -> NDArray[np.uint8]:
 
 def _open(data: bytes) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data), formats=_FORMATS)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    # The warning is an exception only where whoever runs this process has made it one.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large(f"more than {_MOST_PIXELS} pixels") from None
+    except (UnidentifiedImageError, OSError, ValueError):
         raise ImageError(
             "The bytes are no image", found=f"{len(data)} bytes starting {data[:8]!r}", expected="JPEG, PNG or WebP"
         ) from None
+    if image.width * image.height > _MOST_PIXELS:
+        image.close()
+        raise _too_large(f"{image.width} x {image.height} pixels")
+    return image
+
+
+def _too_large(found: str) -> ImageError:
+    return ImageError("The image is too large to be decoded", found=found, expected=f"at most {_MOST_PIXELS} pixels")
 
 
 def _load(image: Image.Image, data: bytes) -> None:

@@ -4,18 +4,26 @@ What lives here: opening the Dagster instance, registering organizations as part
 order. What does not: the assets themselves, and what is printed about them.
 """
 
+import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from triage_assets.annotator.records import Organization, partition_key
+from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.definitions import defs
 from triage_assets.defs.partitions import organizations
-from triage_assets.errors import TriageError
+from triage_assets.defs.resources import open_client
+from triage_assets.errors import TriageError, UnknownOrganization
+from triage_assets.settings import load_settings, require_annotator
+from triage_assets.store import open_store
+
+logger = logging.getLogger(__name__)
 
 # Dagster's own console lines would bury the few that matter here; every event is in the instance all the same.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -31,6 +39,44 @@ class StageOutcome:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which part of the annotator's queue a run is about; what is None is left to the assets' own defaults."""
+
+    limit: int | None = None
+    stage: str | None = None
+    organization: str | None = None
+
+
+@dataclass(slots=True)
+class PullTotals:
+    """What the pulls of several organizations did, added up as they finish."""
+
+    organizations: int = 0
+    sequences: int = 0
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    frames_downloaded: int = 0
+    troubles: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, key: str, outcome: StageOutcome) -> None:
+        """Count one organization's materializations; an asset that had nothing to do is absent."""
+        if outcome.error:
+            self.troubles.append(f"{key}: {outcome.error}")
+            return
+        pulled, packed = outcome.metadata.get("raw_sequences", {}), outcome.metadata.get("frame_shards", {})
+        self.organizations += 1
+        self.sequences += pulled.get("sequences", 0)
+        self.new += pulled.get("new", 0)
+        self.changed += pulled.get("changed", 0)
+        self.gone += pulled.get("gone", 0)
+        self.frames_downloaded += packed.get("frames_downloaded", 0)
+        self.troubles.extend(outcome.failed_checks)
+        self.warnings.extend(outcome.warnings)
+
+
 @contextmanager
 def open_instance() -> Iterator[dg.DagsterInstance]:
     """The instance of DAGSTER_HOME; without it, the one that the dagster.yaml of this folder describes."""
@@ -40,15 +86,68 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
     elif (here / "dagster.yaml").exists():
         instance = dg.DagsterInstance.from_config(str(here))
     else:
+        logger.warning(
+            "There is no dagster.yaml in %s and DAGSTER_HOME is not set: this run will not be remembered", here
+        )
         instance = dg.DagsterInstance.local_temp()
     with instance:
         yield instance
 
 
-def register_organizations(instance: dg.DagsterInstance, keys: Sequence[str]) -> None:
-    """Make every key a partition; known ones stay as they are."""
+def pull_backlog(
+    instance: dg.DagsterInstance, scope: Scope, show: Callable[[str], AbstractContextManager[None]]
+) -> PullTotals:
+    """Run the first two assets for each organization in scope; one that fails does not stop the others.
+
+    ``show`` is entered with each organization's key around its work. Raises `SettingsError`, `AnnotatorError`,
+    `StoreError` where nothing can be pulled at all.
+    """
     assert organizations.name
+    keys = discover_keys(scope.organization)
     instance.add_dynamic_partitions(organizations.name, list(keys))
+    totals = PullTotals()
+    for key in keys:
+        with show(key):
+            outcome = materialize(
+                instance,
+                ["raw_sequences", "frame_shards"],
+                partition_key=key,
+                config={"raw_sequences": given(stage=scope.stage, limit=scope.limit)},
+            )
+        totals.add(key, outcome)
+    return totals
+
+
+def discover_keys(name: str | None = None) -> tuple[str, ...]:
+    """The partition keys to pull: all that the annotator lists or the store holds, or those of one organization.
+
+    An organization that vanished from the annotator has an empty backlog now, and its stored one must follow.
+    """
+    settings = require_annotator(load_settings())
+    store = open_store(settings.triage_store)
+    with open_client(settings) as client:
+        listed = client.list_organizations()
+    store.stamp(settings.annotator_api_url or "")
+    if name is None:
+        return tuple(sorted({*map(partition_key, listed), *stored_keys(store)}))
+    return _keys_of(name, listed)
+
+
+def _keys_of(name: str, listed: Sequence[Organization]) -> tuple[str, ...]:
+    keys = {partition_key(item) for item in listed if name in (item.name, partition_key(item))}
+    if not keys:
+        raise UnknownOrganization(
+            "The annotator has no such organization",
+            found=repr(name),
+            expected="one of " + ", ".join(sorted(repr(item.name) for item in listed)),
+            do="Give --organization a name from this list.",
+        )
+    return tuple(sorted(keys))
+
+
+def given(**options: object) -> dict[str, object]:
+    """The options that were given; for the others the asset's own default holds."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def materialize(
@@ -74,6 +173,8 @@ def materialize(
         )
     except TriageError as error:
         return StageOutcome(error=error)
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
     metadata: dict[str, Mapping[str, Any]] = {}
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization

@@ -6,7 +6,7 @@ What lives here: names, defaults and checks of what a user configures. What does
 import os
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from triage_assets.errors import SettingsError
@@ -26,13 +26,19 @@ class Settings(BaseSettings):
     triage_model: str | None = Field(
         None, description="One or several model.zip files, separated like the entries of PATH."
     )
-    triage_review_db: str | None = Field(
-        None, description="SQLAlchemy URL of the review database; by default SQLite in the store folder."
+    # 0.35 is the operating point that annotation works with. What another would send to people shows in the histogram
+    # and the per-organization table of the asset `worklists`.
+    triage_threshold: float = Field(
+        0.35, ge=0, le=1, description="Scores at or above it go To Review, unless a run is told otherwise."
     )
-    triage_scoring_cluster: str | None = Field(None, description="Address of a Dask scheduler.")
     triage_max_in_flight: int = Field(
         32, ge=1, le=1024, description="Most requests under way at once; the real server copes with 32."
     )
+
+    @field_validator("triage_store")
+    @classmethod
+    def _expand_home(cls, value: str) -> str:
+        return value if "://" in value else str(Path(value).expanduser())
 
     @property
     def model_paths(self) -> tuple[Path, ...]:

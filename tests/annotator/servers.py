@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,9 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from triage_assets.annotator.client import AnnotatorClient
 from triage_assets.annotator.retries import RetryPolicy, Timeouts
 from triage_assets.demo.faults import Faults, Misbehaviour
+from triage_assets.demo.server import DemoAnnotator
 
 QUICK = RetryPolicy(base_seconds=0.002, cap_seconds=0.02, retry_after_cap_seconds=0.05)
-SHORT = Timeouts(connect=1.0, login=1.0, listing=1.5, detections=1.5, url=1.0, image=1.0)
+# Where nothing hangs, a slow machine must not look like a server that does not answer.
+LONG = Timeouts(connect=60.0, login=60.0, listing=60.0, detections=60.0, url=60.0, image=60.0)
+# For servers that hang: pictures are rendered before, see `render_pictures`.
+SHORT = Timeouts(connect=60.0, login=3.0, listing=3.0, detections=3.0, url=3.0, image=3.0)
 
 
 class Chosen(Faults):
@@ -26,7 +31,21 @@ class Chosen(Faults):
 
 
 def open_client(url: str, login: str = "demo", password: str = "demo", **options: object) -> AnnotatorClient:
-    return AnnotatorClient(url, login, password, **({"retry": QUICK, "timeouts": SHORT} | options))
+    return AnnotatorClient(url, login, password, **({"retry": QUICK, "timeouts": LONG} | options))
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so after {seconds:g} s"
+        time.sleep(0.01)
+
+
+def render_pictures(server: DemoAnnotator) -> None:
+    """Render every picture of the backlog now, so that none takes long later."""
+    for which in server.backlog.ready_ids():
+        for detection in server.backlog.detections(which):
+            server._pictures.fetch(detection.picture)
 
 
 @dataclass
@@ -34,6 +53,7 @@ class Reply:
     status: int = 200
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    reason: str | None = None
 
 
 def say(content: object, status: int = 200, **headers: str) -> Reply:
@@ -60,7 +80,7 @@ class Scripted:
                 asked.append((self.command, self.path))
                 kept.append({name.lower(): value for name, value in self.headers.items()})
                 reply = answer(self.command, self.path, asked.count((self.command, self.path)))
-                self.send_response(reply.status)
+                self.send_response(reply.status, reply.reason)
                 for name, value in ({"Content-Length": str(len(reply.body))} | reply.headers).items():
                     self.send_header(name, value)
                 self.end_headers()

@@ -1,5 +1,6 @@
 """Login, errors that say what to do, retries, and what is never said or sent."""
 
+import gzip
 import logging
 import os
 import shutil
@@ -9,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -23,7 +24,7 @@ from triage_assets.annotator.transport import _proxy_for
 from triage_assets.demo.faults import Faults
 from triage_assets.errors import AnnotatorUnavailable, AuthenticationError, SettingsError, UnexpectedAnswer
 
-from .servers import LOGIN, Reply, open_client, say
+from .servers import LOGIN, QUICK, Reply, open_client, say, wait_until
 
 PASSWORD = "hunter2-secret"
 
@@ -54,6 +55,9 @@ def test_the_address_is_accepted_in_the_forms_people_write(text, root):
         ("https://me:hunter2-secret@example.org", "ANNOTATOR_API_PASSWORD"),  # credentials in the address
         ("me:hunter2-secret@example.org", "has no scheme"),
         ("https://exa mple.org:port", "no URL"),
+        ("https://example..org", "no URL"),  # an empty label: the URL library lets it through
+        ("https://example.org:99999", "no URL"),
+        ("https://xn--/", "no URL"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_repeating_credentials(text, message):
@@ -215,6 +219,11 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tmp_path):
         lambda n: say({"detail": "slow down"}, 429, **{"Retry-After": "7"}),
         lambda n: Reply(503, b"<html>", HTML | {"Retry-After": "Wed, 21 Oct 2065 07:28:00 GMT"}),
         lambda n: Reply(200, b"[", {"Content-Type": "application/json", "Content-Length": "400"}),  # cut short
+        lambda n: say([], **{"Content-Encoding": "gzip"}),  # damaged: the body is not compressed
+        lambda n: say([], **{"Content-Encoding": "gzip, gzip"}),  # never asked for
+        lambda n: Reply(404, b"404 page not found", {"Content-Type": "text/plain"}),  # a proxy's own words
+        lambda n: Reply(404, b"<html>", HTML),
+        lambda n: say({"error": "no such route"}, 404),
     ],
 )
 def test_a_passing_failure_is_asked_again(scripted, spoil):
@@ -225,6 +234,43 @@ def test_a_passing_failure_is_asked_again(scripted, spoil):
     with open_client(server.url) as client:
         assert [organization.name for organization in client.list_organizations()] == ["A"]
     assert server.requests.count(("GET", "/api/v1/organizations/")) == 4
+
+
+def test_the_words_beside_a_status_need_not_be_text(scripted):
+    server = scripted(lambda method, *_: LOGIN if method == "POST" else replace(say([]), reason="caf\xe9"))
+    with open_client(server.url) as client:
+        assert client.list_organizations() == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "message"),
+    [
+        (200, UnexpectedAnswer, "too large; found more than 64 MB"),
+        (502, AnnotatorUnavailable, "status 502, more than 64 MB"),
+    ],
+)
+@pytest.mark.parametrize(
+    "reply",
+    [
+        # Announced only; read, it would be cut short.
+        Reply(200, b"[", {"Content-Type": "application/json", "Content-Length": "64000001"}),
+        # Small on the wire only.
+        Reply(200, gzip.compress(b" " * 64_000_001), {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+    ],
+    ids=["announced", "compressed"],
+)
+def test_an_answer_larger_than_memory_should_hold_is_not_read(scripted, reply, status, kind, message):
+    server = scripted(lambda method, *_: LOGIN if method == "POST" else replace(reply, status=status))
+    policy = replace(QUICK, attempts=2)
+    with open_client(server.url, retry=policy) as client, pytest.raises(kind, match=message):
+        client.list_organizations()
+
+
+def test_a_message_can_be_written_down_whatever_the_server_says(scripted):
+    server = scripted(lambda *_: say({"detail": "half \ud800"}, 403))
+    with open_client(server.url) as client, pytest.raises(AuthenticationError) as caught:
+        client.list_organizations()
+    assert "half \\ud800" in str(caught.value).encode().decode()
 
 
 def test_attempts_are_bounded(scripted):
@@ -263,6 +309,7 @@ def test_a_server_that_never_answers_is_given_up_on_time(scripted):
         ("Wed, 31 Dec 2025 23:00:00 GMT", 0.0),  # already past
         ("soon", None),
         ("-3", None),
+        ("Thu, 01 Jan 99999999999999999999 00:00:30 GMT", None),
         ("²", None),  # a digit to str.isdigit, not to a server
         ("9" * 400, 999999999.0),  # capped by the policy
     ],
@@ -382,13 +429,11 @@ def test_an_interrupt_leaves_no_thread_and_no_warning_behind(serve):
         "    sys.exit(0 if 'annotator-client' not in names else str(names))\n"
     )
     running = subprocess.Popen(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", program, server.api_url],
+        [sys.executable, "-W", "error", "-c", program, server.api_url],
         stderr=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
     )
-    while server.counts["login"] == 0:
-        assert running.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: server.counts["login"] > 0 or running.poll() is not None)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=20)
+    _, said = running.communicate(timeout=60)
     assert (running.returncode, said) == (0, b"")

@@ -1,20 +1,21 @@
 """Every frame arrives, or it is known why not; order is kept, memory is bounded, and nothing is left running."""
 
+import asyncio
 import hashlib
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from triage_assets.annotator import patience
 from triage_assets.annotator.connection import Connection
 from triage_assets.annotator.records import Detection, Sequence, SequenceRow, WantedSequence
 from triage_assets.demo.faults import Faults
 from triage_assets.errors import AuthenticationError
 from triage_assets.images import inspect_image
 
-from .servers import LOGIN, QUICK, Chosen, Reply, open_client, say
+from .servers import LOGIN, LONG, QUICK, SHORT, Chosen, Reply, open_client, render_pictures, say, wait_until
 
 DETECTION = "/api/v1/detections/"
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,16 +60,23 @@ def test_frames_that_are_held_are_not_fetched(serve, connect):
 
 
 TROUBLE = {
-    "everything": Faults(error_rate=0.1, truncate_rate=0.04, hang_rate=0.02, throttle_rate=0.04, retry_after_seconds=1),
-    "errors, often several in a row": Faults(error_rate=0.2, most_in_a_row=10),
-    "401 in the middle": Faults(unauthorized_after=30),
+    "everything": {
+        "error_rate": 0.1,
+        "truncate_rate": 0.04,
+        "hang_rate": 0.02,
+        "throttle_rate": 0.04,
+        "retry_after_seconds": 1,
+    },
+    "errors, often several in a row": {"error_rate": 0.2, "most_in_a_row": 10},
+    "401 in the middle": {"unauthorized_after": 30},
 }
 
 
 @pytest.mark.parametrize("faults", TROUBLE.values(), ids=TROUBLE.keys())
 def test_every_frame_arrives_from_a_troubled_server(serve, connect, faults):
-    server = serve(40, frames=4, faults=faults)
-    client = connect(server)
+    server = serve(40, frames=4, faults=Faults(**faults))
+    render_pictures(server)
+    client = connect(server, timeouts=SHORT if "hang_rate" in faults else LONG)
     done = list(client.download(all_wanted(server)))
     assert [one.failed | one.unusable for one in done] == [{}] * 40
     assert sum(len(one.frames) for one in done) == 160
@@ -189,7 +197,113 @@ def test_bytes_that_are_no_image_and_differ_every_time_prove_nothing(scripted):
     assert (done.unusable, list(done.failed)) == ({}, [7])
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "not a url", "http://user:secret@127.0.0.1/x", "/image", "http://"])
+@pytest.mark.parametrize("part", ["/url", "/image"])
+def test_a_404_that_passes_loses_nothing(scripted, jpeg, part):
+    gone = say({"detail": "File cannot be found on the bucket storage"}, 404)
+    n_gone = 0
+
+    def answer(method, path, n):
+        nonlocal n_gone
+        if method == "POST":
+            return LOGIN
+        if path.partition("?")[0].endswith(part) and n_gone < 1:
+            n_gone += 1
+            return gone
+        return say({"url": server.url + "/image?Signature=x"}) if path.endswith("/url") else reply(jpeg)
+
+    server = scripted(answer)
+    done = fetch_one(server)
+    assert (len(done.frames), done.unusable, n_gone) == (1, {}, 1)
+
+
+@pytest.mark.parametrize("kind", ["url", "image"])
+def test_a_frame_is_gone_once_two_404s_came_with_a_pause_between(serve, connect, monkeypatch, kind):
+    server = serve(1, frames=1)
+    (which,) = server.backlog.ready_ids()
+    (detection,) = server.backlog.detections(which)
+    (server.faults.url_missing if kind == "url" else server.faults.image_missing).add(detection.id)
+    pauses = []
+    sleep = asyncio.sleep
+
+    async def pause(seconds):
+        pauses.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(patience.asyncio, "sleep", pause)
+    policy = replace(QUICK, base_seconds=0.5, cap_seconds=0.6)
+    (done,) = connect(server, retry=policy).download(all_wanted(server))
+    assert done.unusable == {detection.id: "gone (404)"}
+    assert server.counts[kind] == 2
+    assert [0.5 <= seconds <= 0.6 for seconds in pauses] == [True]
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        Reply(404, b"404 page not found", {"Content-Type": "text/plain"}),
+        Reply(404, b"<html>Not found", {"Content-Type": "text/html"}),
+        say({"message": "no Route matched"}, 404),
+        say("detail", 410),
+    ],
+    ids=["text", "HTML", "JSON of something else", "JSON that is no object"],
+)
+def test_a_404_that_is_not_the_annotators_own_never_makes_a_frame_unusable(scripted, gone):
+    server = scripted(lambda method, *_: LOGIN if method == "POST" else gone)
+    done = fetch_one(server, retry=replace(QUICK, attempts=3))
+    assert (done.unusable, list(done.failed)) == ({}, [7])
+    assert f"status {gone.status} (3 attempts)" in done.failed[7]
+
+
+LARGE = {"Content-Length": "64000001"}
+
+
+def test_an_image_larger_than_memory_should_hold_is_unusable_once_it_was_so_twice(scripted, jpeg):
+    server = image_server(scripted, lambda n: reply(b"", **LARGE))
+    done = fetch_one(server)
+    assert (done.unusable, done.failed) == ({7: "larger than 64 MB"}, {})
+    assert server.requests.count(("GET", "/image?Signature=x")) == 2
+    server = image_server(scripted, lambda n: reply(b"", **LARGE) if n == 1 else reply(jpeg))
+    assert len(fetch_one(server).frames) == 1
+
+
+def test_a_url_answer_that_is_too_large_says_nothing_about_the_image(scripted):
+    large = Reply(200, b"", {"Content-Type": "application/json", **LARGE})
+    done = fetch_one(scripted(lambda method, *_: LOGIN if method == "POST" else large))
+    assert (done.unusable, list(done.failed)) == ({}, [7])
+
+
+def test_a_url_that_is_no_url_costs_no_other_frame(serve, connect, monkeypatch):
+    server = serve(1, frames=3)
+    (which,) = server.backlog.ready_ids()
+    bad = server.backlog.detections(which)[1].id
+    signed = Connection.get_signed_url
+
+    async def spoil(connection, detection_id):
+        return "http://a..b/x" if detection_id == bad else await signed(connection, detection_id)
+
+    monkeypatch.setattr(Connection, "get_signed_url", spoil)
+    (done,) = connect(server).download(all_wanted(server))
+    assert (len(done.frames), list(done.failed)) == (2, [bad])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host/x",
+        "not a url",
+        "http://user:secret@127.0.0.1/x",
+        "/image",
+        "http://",
+        "http://a..b/x",  # the URL library lets these through, and the resolver or the socket then raises
+        "http://.a/x",
+        "http://" + "a" * 70 + ".b/x",
+        "http://host:99999/x",
+        "http://host:-1/x",
+        "http://xn--/x",
+        "http://host/half-a-surrogate-\ud800",
+        "http://host/" + "a" * 70_000,
+    ],
+)
 def test_a_url_that_cannot_be_fetched_is_a_failure_of_its_frame(scripted, url):
     done = fetch_one(image_server(scripted, lambda n: reply(b""), url=url))
     assert "no usable url" in done.failed[7]
@@ -216,7 +330,8 @@ def test_input_is_taken_only_as_far_as_the_window_reaches(serve, connect):
     assert taken == []
     next(done)
     assert len(taken) <= 4 * 2 // 2 + 2
-    time.sleep(0.2)
+    # One is looked at to see whether it still fits, and waits.
+    wait_until(lambda: server.counts["image"] >= 2 * (len(taken) - 1))
     assert server.counts["image"] <= 2 * len(taken)
     done.close()
     assert set(taken) == {threading.current_thread()}
@@ -251,29 +366,42 @@ def test_one_hung_frame_does_not_hold_up_what_fits_into_the_window(serve, connec
         lambda path: "hang" if any(path.startswith(one) for one in first) and not release.is_set() else None
     )
     server = serve(10, frames=2, faults=faults)
-    client = connect(server, max_in_flight=8)
+    render_pictures(server)
+    # The one that hangs goes on being asked for until it is released.
+    client = connect(server, max_in_flight=8, timeouts=SHORT, retry=replace(QUICK, attempts=10**6))
     first.append(f"{DETECTION}{server.backlog.detections(server.backlog.ready_ids()[0])[0].id}/")
     results = []
     worker = threading.Thread(target=lambda: results.extend(client.download(all_wanted(server))))
     worker.start()
-    deadline = time.monotonic() + 10
-    while server.counts["image"] < 19 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert (server.counts["image"], results) == (19, [])
-    release.set()
-    worker.join()
+    try:
+        wait_until(lambda: server.counts["image"] >= 19)
+        assert results == []
+    finally:
+        release.set()
+        worker.join()
     assert [len(one.frames) for one in results] == [2] * 10
 
 
 def test_closing_in_the_middle_stops_the_requests(serve, connect):
-    server = serve(40, frames=4, latency_ms=20)
-    done = connect(server, max_in_flight=4).download(all_wanted(server))
+    # All but the first sequence hang, for much longer than the test waits.
+    first = []
+    faults = Chosen(
+        lambda path: "hang" if path.endswith("/url?") and not any(path.startswith(one) for one in first) else None
+    )
+    server = serve(40, frames=4, faults=faults)
+    first += [f"{DETECTION}{one.id}/" for one in server.backlog.detections(server.backlog.ready_ids()[0])]
+    client = connect(server, max_in_flight=4, timeouts=replace(LONG, url=1000.0))
+    done = client.download(all_wanted(server))
     next(done)
+
+    async def count_tasks():
+        return len(asyncio.all_tasks()) - 1  # this one
+
+    wait_until(lambda: server.counts["url"] == 4 + 4)
+    assert client._portal.run(count_tasks()) > 4
     done.close()
-    time.sleep(0.1)
-    n_requests = sum(server.counts.values())
-    time.sleep(0.2)
-    assert sum(server.counts.values()) == n_requests
+    wait_until(lambda: client._portal.run(count_tasks()) == 1)  # what keeps the connection open
+    assert server.counts["url"] == 4 + 4
 
 
 def test_an_error_of_the_input_stops_the_download_and_is_raised(serve, connect):

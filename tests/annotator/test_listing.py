@@ -170,9 +170,10 @@ def test_since_is_read_as_utc(text, moment):
     assert parse_since(text) == moment
 
 
-def test_since_that_is_no_time_is_refused():
+@pytest.mark.parametrize("text", ["last week", "0001-01-01T00:00:00+14:00"])  # the latter is before the first day
+def test_since_that_is_no_time_is_refused(text):
     with pytest.raises(SettingsError, match="2026-06-01"):
-        parse_since("last week")
+        parse_since(text)
 
 
 @pytest.mark.parametrize("version", ["newer", "older"])
@@ -191,16 +192,16 @@ def test_a_served_backlog_is_listed_whole_from_both_versions(serve, connect, ver
 @pytest.mark.parametrize(
     "faults",
     [
-        Faults(reorder_ties=1),  # rows swap places once
-        Faults(drift_inserts=2),  # rows arrive while pages are read
-        Faults(drift_leaves=2),  # rows leave while pages are read
-        Faults(drift_inserts=3, drift_leaves=3, reorder_ties=3),
-        Faults(error_rate=0.2, truncate_rate=0.1, throttle_rate=0.1),
+        {"reorder_ties": 1},  # rows swap places once
+        {"drift_inserts": 2},  # rows arrive while pages are read
+        {"drift_leaves": 2},  # rows leave while pages are read
+        {"drift_inserts": 3, "drift_leaves": 3, "reorder_ties": 3},
+        {"error_rate": 0.2, "truncate_rate": 0.1, "throttle_rate": 0.1},
     ],
     ids=["ties", "inserts", "leaves", "all", "errors"],
 )
 def test_a_served_backlog_that_moves_is_listed_exactly(serve, connect, faults):
-    server = serve(1500, faults=faults)
+    server = serve(1500, faults=Faults(**faults))
     server.backlog.tie_times(server.backlog.ready_ids())
     client = connect(server)
     organization = max(client.list_organizations(), key=lambda each: len(server.backlog.ready_ids(each)))
@@ -272,3 +273,15 @@ def test_a_key_that_the_annotator_does_not_have_names_those_it_has(serve, connec
     client = connect(serve())
     with pytest.raises(UnknownOrganization, match="sdis-77-102"):
         pull_sequences(client, FolderStore(tmp_path), "atlantis-7")
+
+
+def test_organizations_that_cannot_be_used_are_warned_about(scripted, caplog):
+    listed = [{"id": 1, "name": "A"}, {"id": None, "name": "B"}, {"id": None, "name": "C"}, {"id": 3}]
+    server = scripted(lambda method, *_: LOGIN if method == "POST" else say(listed))
+    with open_client(server.url) as client:
+        assert client.list_organizations() == (ORGANIZATION,)
+    warned = [record.getMessage() for record in caplog.records if record.name == "triage_assets.annotator.client"]
+    assert [text.partition(". ")[0] for text in warned] == [
+        "The annotator lists 2 organizations that cannot be used: id: Input should be a valid integer",
+        "The annotator lists 1 organizations that cannot be used: name: Field required",
+    ]

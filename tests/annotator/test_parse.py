@@ -18,7 +18,7 @@ from triage_assets.annotator.parse import (
 from triage_assets.annotator.records import Box, Organization
 from triage_assets.errors import UnexpectedAnswer, UnknownStage
 
-SAMPLES = Path(__file__).with_name("samples")
+SAMPLES = Path(__file__).parents[1] / "samples"
 VERSIONS = ("newer", "older")
 
 
@@ -62,7 +62,7 @@ def test_recorded_listings_with_annotations_are_read_in_their_other_time_format(
 def test_recorded_detections_are_read(version):
     altered = Counter()
     items = sample(f"{version}-detections-page")["body"]["items"]
-    detections = [parse_detection(item, altered) for item in items]
+    detections = [parse_detection(item, altered, altered) for item in items]
     assert [detection.id for detection in detections] == [item["id"] for item in items]
     assert [[box.confidence for box in detection.boxes] for detection in detections] == [
         [box["confidence"] for box in item["algo_predictions"]["predictions"]] for item in items
@@ -101,6 +101,7 @@ def test_recorded_organizations_are_read(version):
         ({"camera_name": "half \ud800"}, "camera_name", "", "camera_name: "),  # half a surrogate pair
         ({"is_wildfire_alertapi": 3}, "is_wildfire_alertapi", None, "is_wildfire_alertapi: "),
         ({"created_at": "yesterday"}, "created_at", None, "created_at: "),
+        ({"created_at": "0001-01-01T00:00:00+14:00"}, "created_at", None, "created_at: Value error, beyond"),
         (
             {"last_seen_at": None},
             "last_seen_at",
@@ -133,6 +134,7 @@ def test_a_bad_optional_value_costs_only_itself(changes, field, value, reason):
         (sequence_item(id=2**64), "id: "),
         (sequence_item(id=-4), "id: "),
         (sequence_item(recorded_at="?"), "recorded_at: "),
+        (sequence_item(recorded_at="0001-01-01T00:00:00+14:00"), "recorded_at: Value error, beyond the calendar"),
         (sequence_item(recorded_at=1790000000), "recorded_at: Value error, not a text"),  # a number is no time
         (sequence_item(organisation_id=None), "organisation_id: "),
         (sequence_item(organisation_name=None), "organisation_name: "),
@@ -150,6 +152,13 @@ def test_a_row_without_identity_time_or_organization_is_rejected_with_its_reason
 def test_rejected_rows_are_told_apart():
     items = [sequence_item(id=None), sequence_item(id=None, lat=1.0), sequence_item(id=None), None]
     assert len({parse_sequence(item, Counter()).identity for item in items}) == 3
+
+
+def test_a_row_that_is_nested_too_deeply_is_rejected_like_any_other():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert parse_sequence({"id": None, "more": deep}, Counter()).row is None
 
 
 BOX = {"xyxyn": [0.1, 0.2, 0.3, 0.4], "confidence": 0.5, "class_name": "smoke"}
@@ -180,18 +189,22 @@ BOX = {"xyxyn": [0.1, 0.2, 0.3, 0.4], "confidence": 0.5, "class_name": "smoke"}
 @pytest.mark.parametrize("field", ["algo_predictions", "others_bboxes"])
 def test_boxes_that_are_none_are_dropped_and_counted(field, predictions, n_boxes, reason):
     altered = Counter()
-    detection = parse_detection(detection_item(**{field: predictions}), altered)
+    detection = parse_detection(detection_item(**{field: predictions}), altered, Counter())
     boxes = detection.boxes if field == "algo_predictions" else detection.other_boxes
     assert len(boxes) == n_boxes
     assert altered == ({f"{field}: {reason}": 1} if reason else {})
     assert all(isinstance(box, Box) for box in boxes)
 
 
-@pytest.mark.parametrize("changes", [{"id": None}, {"sequence_id": "x"}, {"recorded_at": None}])
-def test_a_detection_without_identity_or_time_is_rejected_and_counted(changes):
-    altered = Counter()
-    assert parse_detection(detection_item(**changes), altered) is None
-    assert [reason.startswith("detection rejected, ") for reason in altered] == [True]
+@pytest.mark.parametrize(
+    "changes",
+    [{"id": None}, {"sequence_id": "x"}, {"recorded_at": None}, {"recorded_at": "9999-12-31T23:59:59-14:00"}],
+)
+def test_a_detection_without_identity_or_time_is_rejected_and_counted_apart(changes):
+    altered, rejected = Counter(), Counter()
+    assert parse_detection(detection_item(**changes), altered, rejected) is None
+    assert [reason.partition(":")[0] for reason in rejected] == list(changes)
+    assert altered == Counter()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,11 @@
 """A pull makes the snapshot equal to the backlog, fetching what is new or moved and nothing else."""
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
@@ -25,7 +29,7 @@ from triage_assets.demo.faults import Faults
 from triage_assets.errors import AnnotatorUnavailable, NewerFormat, StoreError
 from triage_assets.folder_store import FolderStore
 
-from .servers import LOGIN, QUICK, Chosen, open_client, say
+from .servers import LOGIN, LONG, QUICK, SHORT, Chosen, open_client, say
 
 
 @pytest.fixture
@@ -237,20 +241,84 @@ def test_bad_rows_are_kept_without_their_bad_value_or_counted(serve, connect, st
     assert [which for which, value in lat.items() if value is None] == [chosen[0], chosen[2]]
 
 
+def test_detections_that_are_refused_are_counted_apart_from_altered_values(scripted, store):
+    moment = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+    row = {"id": 1, "organisation_id": 7, "organisation_name": "A", "recorded_at": moment, "last_seen_at": moment}
+    row["annotation"] = {"processing_stage": "ready_to_annotate"}
+    good = {"id": 1, "sequence_id": 1, "recorded_at": moment, "algo_predictions": {"predictions": [None]}}
+    detections = [good, good | {"id": 2, "recorded_at": "?"}, good | {"id": None}]
+
+    def answer(method, path, n):
+        if method == "POST":
+            return LOGIN
+        if path.endswith("/organizations/"):
+            return say([{"id": 7, "name": "A"}])
+        if "/annotations/" in path:
+            return say({"items": [], "total": 0})
+        items = detections if "/detections/" in path else [row]
+        return say({"items": items, "total": len(items)})
+
+    with open_client(scripted(answer).url) as client:
+        report = pull_sequences(client, store, "a-7")
+    assert (report.n_detections, report.n_rejected_detections, report.incomplete) == (1, 2, {})
+    assert sorted(reason.partition(":")[0] for reason in report.rejected_detections) == ["id", "recorded_at"]
+    assert (report.altered, report.rejected) == ({"algo_predictions: a prediction is no object": 1}, {})
+
+
+def test_a_total_of_detections_that_is_never_reached_ends_at_the_first_empty_page(scripted):
+    def answer(method, path, n):
+        return LOGIN if method == "POST" else say({"items": [], "total": 10**12})
+
+    server = scripted(answer)
+    with open_client(server.url) as client:
+        (answered,) = client.fetch_detections([1])
+    assert answered.failure == f"0 of {10**12} detections came in 3 walks over the pages"
+    assert len(server.requests) == 1 + 3
+
+
+def test_what_a_killed_pull_left_unfinished_is_removed_by_the_next_one(serve, connect, store, tmp_path):
+    client = connect(serve(6))
+    key = partition_key(client.list_organizations()[0])
+    pull_sequences(client, store, key)
+    folder = (tmp_path / "store" / snapshot_path(key)).parent
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, pathlib, signal, sys\n"
+            "from triage_assets.folder_store import FolderStore\n"
+            "new = FolderStore(pathlib.Path(sys.argv[1])).new_object(sys.argv[2])\n"
+            "new.write([b'half a snapshot'])\n"
+            "os.kill(os.getpid(), signal.SIGKILL)\n",
+            tmp_path / "store",
+            snapshot_path(key),
+        ],
+        cwd=Path(__file__).parents[2],
+    )
+    assert killed.returncode == -signal.SIGKILL
+    (folder / "notes.txt").write_text("not ours")
+    assert len(list(folder.iterdir())) == 3
+    with store.new_object(f"{folder.relative_to(tmp_path / 'store')}/other") as living:
+        assert pull_sequences(client, store, key).changed is False
+        living.write([b"x"])
+        living.commit()
+    assert sorted(file.name for file in folder.iterdir()) == ["notes.txt", "other", "sequences.parquet"]
+
+
 @pytest.mark.parametrize(
     "faults",
     [
-        Faults(error_rate=0.2, truncate_rate=0.1, throttle_rate=0.05),
-        Faults(unauthorized_after=9),
-        Faults(hang_rate=0.05),
+        {"error_rate": 0.2, "truncate_rate": 0.1, "throttle_rate": 0.05},
+        {"unauthorized_after": 9},
+        {"hang_rate": 0.05},
     ],
     ids=["errors", "401", "hangs"],
 )
 def test_a_troubled_server_changes_nothing_in_the_snapshot(serve, connect, tmp_path, faults):
     stores = []
-    for number, trouble in enumerate((None, faults)):
-        server = serve(40, frames=None, faults=trouble)
-        client = connect(server)
+    for number, trouble in enumerate(({}, faults)):
+        server = serve(40, frames=None, faults=Faults(**trouble))
+        client = connect(server, timeouts=SHORT if "hang_rate" in trouble else LONG)
         stores.append(FolderStore(tmp_path / str(number)))
         _, key = biggest(server, client)
         assert pull_sequences(client, stores[-1], key).incomplete == {}

@@ -1,5 +1,6 @@
 """What starts runs: the poll of a real annotator, the nightly pass, and the conditions that follow upstream changes."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from triage_assets.annotator.records import partition_key
 from triage_assets.definitions import defs
 from triage_assets.defs.automation import nightly, poll_annotator
-from triage_assets.defs.resources import AnnotatorResource
+from triage_assets.defs.resources import AnnotatorResource, StoreResource
 from triage_assets.demo.backlog import DemoBacklog
 from triage_assets.demo.server import DemoAnnotator
 
@@ -35,7 +36,7 @@ def keys_of(server: DemoAnnotator) -> set[str]:
 
 def poll(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
     context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs)
-    result = poll_annotator(context, annotator=AnnotatorResource())
+    result = poll_annotator(context, annotator=AnnotatorResource(), store=StoreResource(location=None))
     assert isinstance(result, dg.SensorResult)
     return result
 
@@ -56,6 +57,30 @@ def test_the_poll_asks_for_what_changed_and_nothing_else(server: DemoAnnotator, 
     assert server.refused_writes == []
 
 
+def test_a_pull_that_never_came_about_is_asked_for_again(
+    server: DemoAnnotator, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = poll(instance, None)
+    failed, *pulled = sorted(keys_of(server))
+    for key in pulled:
+        report(instance, "raw_sequences", key)
+    later = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: later)
+    second = poll(instance, first.cursor)
+    assert [request.partition_key for request in second.run_requests or ()] == [failed]
+
+
+def test_an_organization_that_vanished_is_pulled_once_more(
+    server: DemoAnnotator, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    first = poll(instance, None)
+    (tmp_path / "data/sequences/organization=left-behind-9").mkdir(parents=True)
+    (tmp_path / "data/sequences/organization=left-behind-9/sequences.parquet").write_bytes(b"PAR1")
+    second = poll(instance, first.cursor)
+    assert [request.partition_key for request in second.run_requests or ()] == ["left-behind-9"]
+    assert not poll(instance, second.cursor).run_requests
+
+
 def test_a_poll_is_one_request_per_organization(server: DemoAnnotator, instance: dg.DagsterInstance) -> None:
     poll(instance, None)
     assert server.counts["listing"] <= len(keys_of(server)) + 1
@@ -66,7 +91,7 @@ def test_the_nightly_pass_registers_and_pulls_every_organization(
     server: DemoAnnotator, instance: dg.DagsterInstance
 ) -> None:
     context = dg.build_schedule_context(instance=instance)
-    requests = nightly(context, annotator=AnnotatorResource())
+    requests = nightly(context, annotator=AnnotatorResource(), store=StoreResource(location=None))
     assert {request.partition_key for request in requests} == keys_of(server)
     assert set(instance.get_dynamic_partitions("organizations")) == keys_of(server)
 

@@ -96,7 +96,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real client with a patience that suits a server on this machine, so that hung sockets cost little."""
     hurried = functools.partial(
         AnnotatorClient,
-        timeouts=Timeouts(connect=1.0, login=1.0, listing=2.0, detections=1.0, url=0.5, image=0.5),
+        timeouts=Timeouts(connect=5.0, login=3.0, listing=3.0, detections=3.0, url=3.0, image=3.0),
         retry=RetryPolicy(attempts=8, base_seconds=0.01, cap_seconds=0.1, retry_after_cap_seconds=0.1),
     )
     monkeypatch.setattr(client, "AnnotatorClient", hurried)

@@ -15,7 +15,7 @@ from triage_assets.annotator.snapshot import iter_sequences
 from triage_assets.defs.backlog import load_backlogs
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.folder_store import FolderStore
-from triage_assets.scoring import predictions
+from triage_assets.scoring.predictions import score_backlog
 from triage_assets.shards.packing import pack_frames
 
 
@@ -29,8 +29,7 @@ def pull(store: FolderStore, url: str) -> None:
 
 def score(store: FolderStore, _: str) -> None:
     """Score what is packed."""
-    predictions._PART_SEQUENCES = 3
-    predictions.score_backlog(store, DEMO_MODEL, load_backlogs(store))
+    score_backlog(store, DEMO_MODEL, load_backlogs(store), part_sequences=3)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -110,6 +113,21 @@ def test_bad_input_is_explained_and_loses_nothing(
     assert "wr0ng horse" not in output
     assert files_of(workplace.store) == before
     assert workplace.server.refused_writes == []
+
+
+@pytest.mark.parametrize("moment", ["login", "url"])  # before Dagster has begun, and in the middle of an asset
+def test_an_interrupt_ends_in_a_sentence(workplace, moment: str) -> None:
+    workplace.server.faults.latency_ms = 300
+    command = [sys.executable, "-m", "triage_assets.cli", "run"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        while not workplace.server.counts[moment]:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert "Stopped. What was finished is kept" in output
+    assert "Traceback" not in output
+    assert process.returncode == 130
 
 
 def test_a_store_remembers_only_an_annotator_that_answered(workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,8 @@ MODEL = read_identity(DEMO_MODEL).name
 KILLS_PER_TEST = 5
 
 
-def run_stage(stage: str, folder: Path, url: str, kill_after: float | None = None) -> float:
-    """Run a stage to its end, or kill it so many seconds after it began; return how long it took."""
+def run_stage(stage: str, folder: Path, url: str, kill_after: float | None = None) -> tuple[float, bool]:
+    """Run a stage to its end, or kill it so many seconds after it began; how long it took, and if it was killed."""
     command = [sys.executable, "-m", "tests.e2e.stages", stage, str(folder), url]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stdout.readline() == b"ready\n", process.stderr and process.stderr.read()
@@ -41,7 +41,7 @@ def run_stage(stage: str, folder: Path, url: str, kill_after: float | None = Non
                 process.kill()
         _, problem = process.communicate()
         assert process.returncode in ((0,) if kill_after is None else (0, -9)), problem.decode()
-        return time.monotonic() - started
+        return time.monotonic() - started, process.returncode == -9
 
 
 def describe_frames(folder: Path) -> dict[str, list[tuple[int, int, str | None]]]:
@@ -77,20 +77,22 @@ def leftovers(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("group", range(20 // KILLS_PER_TEST))
 def test_a_killed_pull_is_finished_by_the_next(demo_annotator: Callable, tmp_path: Path, group: int) -> None:
     server = demo_annotator(16, latency_ms=10)
-    duration = run_stage("pull", tmp_path / "undisturbed", server.api_url)
+    duration, _ = run_stage("pull", tmp_path / "undisturbed", server.api_url)
     expected = describe_frames(tmp_path / "undisturbed")
     assert sum(map(len, expected.values())) == sum(
         len(server.backlog.detections(which)) for which in server.backlog.ready_ids()
     )
     draw = random.Random(f"pull {group}")
+    n_killed = 0
     for number in range(KILLS_PER_TEST):
         folder = tmp_path / f"killed-{number}"
-        run_stage("pull", folder, server.api_url, kill_after=draw.uniform(0, duration))
+        n_killed += run_stage("pull", folder, server.api_url, kill_after=draw.uniform(0, 0.9 * duration))[1]
         assert verify_shards(FolderStore(folder)).faults == ()
         run_stage("pull", folder, server.api_url)
         report = verify_shards(FolderStore(folder))
         assert (report.faults, report.leftovers, leftovers(folder)) == ((), (), [])
         assert describe_frames(folder) == expected
+    assert n_killed >= KILLS_PER_TEST // 2, "most runs were killed before their end"
 
 
 @pytest.mark.parametrize("group", range(20 // KILLS_PER_TEST))
@@ -98,14 +100,16 @@ def test_a_killed_scoring_is_finished_by_the_next(demo_annotator: Callable, tmp_
     server = demo_annotator(16)
     run_stage("pull", tmp_path / "pulled", server.api_url)
     shutil.copytree(tmp_path / "pulled", tmp_path / "undisturbed")
-    duration = run_stage("score", tmp_path / "undisturbed", "")
+    duration, _ = run_stage("score", tmp_path / "undisturbed", "")
     expected = describe_scores(tmp_path / "undisturbed")
     assert len(expected) == 16
     draw = random.Random(f"score {group}")
+    n_killed = 0
     for number in range(KILLS_PER_TEST):
         folder = tmp_path / f"killed-{number}"
         shutil.copytree(tmp_path / "pulled", folder)
-        run_stage("score", folder, "", kill_after=draw.uniform(0, duration))
+        n_killed += run_stage("score", folder, "", kill_after=draw.uniform(0, 0.9 * duration))[1]
         run_stage("score", folder, "")
         assert describe_scores(folder) == expected
         assert leftovers(folder) == []
+    assert n_killed >= KILLS_PER_TEST // 2, "most runs were killed before their end"

@@ -1,14 +1,18 @@
 """From a real HTTP annotator to worklists: what a run does, and above all what the next run does not do again."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
+import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
 from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.demo import DEMO_MODEL
+from triage_assets.orchestrate import open_instance
 from triage_assets.scoring.identity import read_identity
 from triage_assets.scoring.predictions import load_current
 from triage_assets.shards.verify import verify_shards
@@ -68,6 +72,26 @@ def test_another_model_redoes_scores_and_touches_no_shard(workplace, monkeypatch
     assert {row["model_version"] for row in rows if row["triage_score"] is not None} == {"0.0.1-another"}
 
 
+def test_the_bare_dagster_command_scores_with_another_model_and_nothing_else(
+    workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace.triage("run")
+    shards, events, requests = (
+        workplace.shard_files(),
+        workplace.materializations(*ASSETS),
+        workplace.server.counts.total(),
+    )
+    monkeypatch.setenv("TRIAGE_MODEL", str(another_model(workplace.folder)))
+    command = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "--select", "predictions"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0.0.1-another" in done.stdout + done.stderr
+    assert workplace.materializations(*ASSETS) == {**events, "predictions": events["predictions"] + 1}
+    assert workplace.materializations("org_predictions")["org_predictions"] == 2 * len(stored_keys(workplace.store))
+    assert workplace.shard_files() == shards
+    assert workplace.server.counts.total() == requests
+
+
 def test_another_threshold_changes_the_worklists_alone(workplace) -> None:
     workplace.triage("run")
     events = workplace.materializations(*ASSETS)
@@ -79,6 +103,36 @@ def test_another_threshold_changes_the_worklists_alone(workplace) -> None:
     assert workplace.materializations(*ASSETS) == {**events, "worklists": events["worklists"] + 1}
     assert workplace.shard_files() == shards
     assert sum(workplace.server.counts.values()) == requests
+
+
+def test_a_score_of_fewer_frames_is_never_shown_as_current(workplace) -> None:
+    workplace.triage("run")
+    grown = sorted(workplace.backlog_ids())[0]
+    workplace.server.backlog.add_frames(grown, 3)
+    workplace.triage("pull")
+    workplace.triage("worklists")
+    assert read_lists(workplace.store)["dropped"] == {grown}
+    workplace.triage("run")
+    assert read_lists(workplace.store)["dropped"] == set()
+
+
+def test_the_threshold_of_the_settings_holds_until_a_run_is_told_otherwise(workplace, monkeypatch) -> None:
+    monkeypatch.setenv("TRIAGE_THRESHOLD", "0")
+    workplace.triage("run")
+    assert read_lists(workplace.store)["review"] == workplace.backlog_ids()
+    workplace.triage("worklists", "--threshold", "1")
+    assert read_lists(workplace.store)["review"] == set()
+    workplace.triage("run")
+    assert read_lists(workplace.store)["review"] == workplace.backlog_ids()
+
+
+def test_frames_packed_by_a_run_that_was_killed_get_their_event_from_the_next(workplace) -> None:
+    workplace.triage("run")
+    events = workplace.materializations("frame_shards")["frame_shards"]
+    with open_instance() as instance:
+        instance.wipe_assets([dg.AssetKey("frame_shards")])
+    workplace.triage("run")
+    assert workplace.materializations("frame_shards") == {"frame_shards": events}
 
 
 def test_only_what_is_new_is_fetched_and_scored(make_workplace) -> None:

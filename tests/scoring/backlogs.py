@@ -29,6 +29,7 @@ BACKLOG = pa.schema(
         ("organization_name", pa.string()),
         ("camera_name", pa.string()),
         ("recorded_at", pa.timestamp("us", "UTC")),
+        ("last_seen_at", pa.timestamp("us", "UTC")),
         ("n_detections", pa.int32()),
         ("detections", pa.list_(DETECTION)),
     ]
@@ -109,6 +110,7 @@ class Backlog:
                     "organization_name": "Sdis 07",
                     "camera_name": "Brison",
                     "recorded_at": START,
+                    "last_seen_at": START + timedelta(seconds=max((frame.second for frame in members), default=0)),
                     "n_detections": len(detections),
                     "detections": detections,
                 }

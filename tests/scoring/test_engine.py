@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from triage_assets.errors import PackageError, ScoringError
+from triage_assets.errors import PackageError, ScoringError, SettingsError
 from triage_assets.scoring.detector import load_detector
+from triage_assets.scoring.device import open_device
 from triage_assets.scoring.engine import ScoringEngine
 from triage_assets.scoring.loose import read_folder, score_folder
 from triage_assets.scoring.package import load_package
@@ -84,6 +85,34 @@ def test_a_sequence_without_any_readable_frame_has_no_score(engine, frames):
 def test_a_sequence_without_tubes_scores_zero_and_has_no_logit(engine):
     score = engine.score_one(SequenceInput("calm", (FrameInput(picture(0), ()),)))
     assert (score.max_probability, score.best_logit, score.is_positive) == (0.0, None, False)
+
+
+def test_an_error_nobody_foresaw_is_the_outcome_of_its_sequence_alone(engine, caplog):
+    # Too thin for any reader of boxes to let through; its area is 0.0.
+    thin = ScoringBox(0.0, 0.0, 1e-170, 1e-170, 0.6)
+    odd = SequenceInput("odd", tuple(FrameInput(picture(number), (thin,)) for number in range(3)))
+    first, second, third = engine.score([sequence(2, "first"), odd, sequence(2, "third")])
+    assert (first.error, third.error, second.score) == (None, None, None)
+    assert "odd cannot be scored; found ZeroDivisionError: " in str(second.error)
+    assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
+    with pytest.raises(ScoringError, match="odd cannot be scored"):
+        engine.score_one(odd)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError()])
+def test_running_out_of_memory_ends_the_iteration(engine, monkeypatch, error):
+    def judge(*_):
+        raise error
+
+    monkeypatch.setattr(engine._classifier, "judge", judge)
+    with pytest.raises(type(error)):
+        list(engine.score([sequence(2)]))
+
+
+def test_a_device_is_proven_to_be_there():
+    assert open_device("cpu") == torch.device("cpu")
+    with pytest.raises(SettingsError, match="'abacus'"):
+        open_device("abacus")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

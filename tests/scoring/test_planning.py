@@ -52,17 +52,9 @@ def test_changed_frames_have_another_fingerprint(frames):
     assert fingerprint(*frames) != fingerprint(A, B)
 
 
-@pytest.mark.parametrize(
-    "frames",
-    [
-        # the order of rows says nothing, the time does
-        (B, A),
-        # a frame that no shard holds yet is not scored on
-        (A, B, Frame(103, picture(3), second=60, missing=True)),
-    ],
-)
-def test_what_does_not_change_the_score_keeps_the_fingerprint(frames):
-    assert fingerprint(*frames) == fingerprint(A, B)
+def test_the_order_of_rows_does_not_change_the_fingerprint():
+    # The time of each frame orders them.
+    assert fingerprint(B, A) == fingerprint(A, B)
 
 
 def test_equal_frames_of_two_sequences_have_two_fingerprints():
@@ -109,9 +101,11 @@ LATER = Frame(152, picture(1), missing=True)
         ((GONE, NOISE), "no_images", "none of 2 frames is usable: 404 from the image store; no image"),
         ((LATER,), "incomplete", "1 of 1 frames are in no shard yet"),
         ((GONE, LATER), "incomplete", "1 of 2 frames are in no shard yet"),
+        ((A, LATER), "incomplete", "1 of 2 frames are in no shard yet"),
+        ((A, GONE, LATER, LATER.changed(detection_id=153)), "incomplete", "2 of 4 frames are in no shard yet"),
     ],
 )
-def test_a_sequence_without_a_usable_frame_is_dropped_with_its_reason(frames, reason, error):
+def test_a_sequence_that_cannot_be_scored_is_dropped_with_its_reason(frames, reason, error):
     planned = plan(Backlog(KEY, {1: frames, 2: (A, B)}))
     dropped, kept = planned.rows.to_pylist()
     assert (dropped["dropped_reason"], dropped["frames_fingerprint"]) == (reason, None)
@@ -120,12 +114,36 @@ def test_a_sequence_without_a_usable_frame_is_dropped_with_its_reason(frames, re
     assert [task.sequence_id for task in planned.tasks()] == [2]
 
 
-def test_a_sequence_is_scored_on_what_is_stored_until_the_rest_arrives():
-    planned = plan(Backlog(KEY, {1: (A, GONE, LATER)}))
+def test_a_sequence_is_scored_without_its_unusable_frames():
+    planned = plan(Backlog(KEY, {1: (A, GONE)}))
     (row,) = planned.rows.to_pylist()
-    assert (row["n_frames"], row["n_frames_unusable"], row["n_frames_missing"]) == (1, 1, 1)
+    assert (row["n_frames"], row["n_frames_unusable"]) == (1, 1)
     (task,) = planned.tasks()
     assert ([frame.detection_id for frame in task.frames], task.n_frames_unusable) == ([A.detection_id], 1)
+
+
+def test_a_sequence_of_which_a_frame_is_not_stored_yet_waits_for_it():
+    known = fingerprint(A, B)
+    late = Backlog(KEY, {1: (A, B, Frame(103, picture(3), second=60, missing=True))})
+    assert fingerprints(plan(late, [known])) == {1: None}
+    assert plan(late).n_tasks == 0
+    arrived = Backlog(KEY, {1: (A, B, Frame(103, picture(3), second=60))})
+    assert [task.sequence_id for task in plan(arrived, [known]).tasks()] == [1]
+
+
+def test_rows_say_how_far_the_backlog_had_come():
+    backlog, _ = tables = Backlog(KEY, {1: (A, B), 2: (A, LATER), 3: ()}).tables()
+    rows = plan_scoring(KEY, *tables, set()).rows
+    for column in ("sequence_id", "last_seen_at", "n_detections"):
+        assert rows[column].to_pylist() == backlog[column].to_pylist()
+
+
+def test_another_engine_version_scores_everything_again(monkeypatch):
+    before = plan(backlog_of(1, 2))
+    known = fingerprints(before).values()
+    assert plan(backlog_of(1, 2), known).n_tasks == 0
+    monkeypatch.setattr("triage_assets.scoring.planning.ENGINE_VERSION", 2)
+    assert plan(backlog_of(1, 2), known).n_tasks == 2
 
 
 def test_what_is_scored_already_is_no_work():

@@ -4,25 +4,27 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from triage_assets.errors import NewerFormat, PackageError, StoreError
+from triage_assets.errors import NewerFormat, PackageError, SettingsError, StoreError
 from triage_assets.folder_store import FolderStore
-from triage_assets.scoring.predictions import (
-    CURRENT_SCHEMA,
-    load_current,
-    load_model_record,
-    read_details,
-    score_backlog,
-)
+from triage_assets.images import decode_rgb
+from triage_assets.scoring.current import CURRENT_SCHEMA
+from triage_assets.scoring.identity import ENGINE_VERSION
+from triage_assets.scoring.parts import PartsFolder, read_ipc, to_ipc
+from triage_assets.scoring.predictions import load_current, load_model_record, read_details, score_backlog
+from triage_assets.scoring.records import ScoringBox
 from triage_assets.scoring.tables import PART_SCHEMA
+from triage_assets.scoring.tubes import find_tubes
 
-from .backlogs import BOX, Backlog, Frame, backlog_of, frames_of
+from .backlogs import BOX, START, Backlog, Frame, backlog_of, frames_of
 from .fakes import RecordingBackend
 from .packages import edited_config, edited_manifest, write_edited
 from .reference import EXPECTED, MODEL, SAMPLE, differences, load_sequence
@@ -195,6 +197,96 @@ def test_every_sequence_is_scored_or_dropped_with_a_reason(store):
     assert read_details(store, report.name, 77) is None
 
 
+@pytest.mark.parametrize("n_stored", [0, 1])
+def test_a_sequence_that_grew_has_no_score_until_its_new_frames_are_stored(store, n_stored):
+    old, new = frames_of(1), frames_of(1, 4)[2:]
+    run(store, Backlog("sdis-07-1", {1: old, 2: frames_of(2)}), backend=RecordingBackend())
+    grown = (*old, *(replace(frame, missing=number >= n_stored) for number, frame in enumerate(new)))
+    backend = RecordingBackend()
+    report = run(store, Backlog("sdis-07-1", {1: grown, 2: frames_of(2)}), backend=backend)
+    assert (backend.asked, report.n_dropped, report.n_reused) == ([], {"incomplete": 1}, 1)
+    row = by_id(report)[1]
+    assert (row["triage_score"], row["part"], row["frames_fingerprint"]) == (None, None, None)
+    assert f"{2 - n_stored} of 4 frames are in no shard yet" in row["dropped_error"]
+    assert row["n_detections"] == 4
+    report = run(store, Backlog("sdis-07-1", {1: (*old, *new), 2: frames_of(2)}), backend=backend)
+    assert (backend.asked, report.n_dropped, report.n_scored) == ([1], {}, 1)
+
+
+TINY = {**BOX, "x1": 0.0, "x2": 1e-170, "y1": 0.0, "y2": 1e-170}
+HUGE = {**BOX, "x2": 1e308, "y2": 1e308}
+
+
+def test_absurd_boxes_are_left_out_and_counted(store):
+    plain = frames_of(1)
+    spoilt = (plain[0].changed(boxes=(TINY, BOX, HUGE)), plain[1].changed(boxes=(BOX, {**BOX, "x1": -1e200})))
+    backlog = Backlog("sdis-07-1", {1: plain, 2: spoilt})
+    backlog.pack(store)
+    rows = by_id(run(store, backlog))
+    assert [rows[number]["n_boxes_skipped"] for number in (1, 2)] == [0, 3]
+    assert rows[2]["triage_score"] == rows[1]["triage_score"] > 0
+
+
+def failing_on(confidence, error):
+    """`find_tubes`, but for sequences that have a box of this confidence."""
+
+    def find(slots, *arguments):
+        if any(box.confidence == confidence for boxes in slots for box in boxes):
+            raise error
+        return find_tubes(slots, *arguments)
+
+    return find
+
+
+def marked(frames):
+    return tuple(frame.changed(boxes=({**BOX, "confidence": 0.123},)) for frame in frames)
+
+
+def test_an_error_nobody_foresaw_drops_one_sequence_and_is_kept(store, monkeypatch, caplog):
+    backlog = Backlog("sdis-07-1", {1: frames_of(1), 2: marked(frames_of(2)), 3: frames_of(3)})
+    backlog.pack(store)
+    failure = failing_on(0.123, ZeroDivisionError("float division by zero"))
+    monkeypatch.setattr("triage_assets.scoring.engine.find_tubes", failure)
+    report = run(store, backlog)
+    assert (report.n_scored, report.n_dropped) == (2, {"predict_failed": 1})
+    row = by_id(report)[2]
+    assert (row["triage_score"], row["is_positive"]) == (None, None)
+    assert "ZeroDivisionError: float division by zero" in row["dropped_error"]
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert record.exc_info[0] is ZeroDivisionError
+    monkeypatch.undo()
+    assert run(store, backlog).n_dropped == {"predict_failed": 1}
+    assert run(store, backlog, retry_failed=True).n_dropped == {}
+
+
+def test_running_out_of_memory_is_no_fault_of_a_sequence(store, monkeypatch):
+    backlog = Backlog("sdis-07-1", {1: frames_of(1), 2: marked(frames_of(2))})
+    backlog.pack(store)
+    monkeypatch.setattr("triage_assets.scoring.engine.find_tubes", failing_on(0.123, MemoryError()))
+    with pytest.raises(MemoryError):
+        run(store, backlog)
+    monkeypatch.undo()
+    assert run(store, backlog).n_dropped == {}
+
+
+def test_a_detector_that_fails_on_an_image_drops_that_sequence_alone(store, monkeypatch):
+    good, bad = frames_of(1), frames_of(2)
+    backlog = Backlog("sdis-07-1", {1: good, 2: bad, 3: (frames_of(3)[0], frames_of(3)[1].changed(image=b"noise"))})
+    backlog.pack(store)
+
+    def find_boxes(image):
+        decode_rgb(image)
+        if image == bad[1].image:
+            raise RuntimeError("of the test")
+        return (ScoringBox(0.5, 0.5, 0.2, 0.2, 0.6),)
+
+    monkeypatch.setattr("triage_assets.scoring.detector.load_detector", lambda *_, **__: find_boxes)
+    rows = by_id(run(store, backlog, detector="bundled"))
+    assert [rows[number]["dropped_reason"] for number in (1, 2, 3)] == [None, "predict_failed", None]
+    assert "RuntimeError: of the test" in rows[2]["dropped_error"]
+    assert [rows[number]["n_frames_unusable"] for number in (1, 3)] == [0, 1]
+
+
 def test_unusable_frames_of_both_kinds_are_counted(store):
     good, undecodable = frames_of(1)
     frames = (good, undecodable.changed(image=b"noise"), Frame(103, b"", second=60, reason="404"))
@@ -289,6 +381,100 @@ def test_the_model_is_recorded_beside_its_predictions(store):
     assert load_model_record(store, "nothing-00000000") is None
 
 
+def test_current_says_how_far_the_backlog_had_come_when_it_was_scored(store):
+    first = run(store, backlog_of(1), backend=RecordingBackend())
+    assert by_id(first)[1]["last_seen_at"] == START + timedelta(seconds=30)
+    # The sequence is seen again with a frame that turns out to be gone: other columns, and the run writes them.
+    grown = Backlog("sdis-07-1", {1: (*frames_of(1), Frame(199, b"", second=90, reason="404"))})
+    second = run(store, grown, backend=RecordingBackend())
+    row = by_id(second)[1]
+    assert (row["last_seen_at"], row["n_detections"]) == (START + timedelta(seconds=90), 3)
+    assert second.changed
+
+
+def test_a_current_table_of_an_older_version_is_laid_out_anew(store):
+    report = run(store, backlog_of(1), backend=RecordingBackend())
+    path = part_path(store, report).with_name("current.arrow")
+    whole = path.read_bytes()
+    old = report.current.drop_columns(["last_seen_at", "n_detections"])
+    path.write_bytes(to_ipc(old.replace_schema_metadata({"format_version": "1"})))
+    with pytest.raises(StoreError, match=r"current\.arrow was written by an older version.*Materialize predictions"):
+        load_current(store, report.name)
+    backend = RecordingBackend()
+    assert run(store, backlog_of(1), backend=backend).changed
+    assert (backend.asked, path.read_bytes()) == ([], whole)
+
+
+def test_a_current_table_of_a_newer_version_is_refused(store):
+    report = run(store, backlog_of(1), backend=RecordingBackend())
+    path = part_path(store, report).with_name("current.arrow")
+    path.write_bytes(to_ipc(report.current.replace_schema_metadata({"format_version": "3"})))
+    with pytest.raises(NewerFormat, match=r"current\.arrow"):
+        load_current(store, report.name)
+
+
+# With which options
+
+
+@pytest.mark.parametrize("option", ["allow_uncalibrated", "allow_unsafe_load"])
+def test_scores_made_with_an_option_are_not_reused_without_it(store, option):
+    report = run(store, backlog_of(1), backend=RecordingBackend(), **{option: True})
+    assert load_model_record(store, report.name)["options"][option] is True
+    before = files(store)
+    with pytest.raises(PackageError, match=f"made with {option}.*Set {option}"):
+        run(store, backlog_of(1), backend=RecordingBackend())
+    assert files(store) == before
+    assert run(store, backlog_of(1), backend=RecordingBackend(), **{option: True}).n_reused == 1
+
+
+def test_an_option_that_made_no_score_is_not_asked_for_later(store):
+    run(store, backlog_of(1), backend=RecordingBackend())
+    before = files(store)
+    run(store, backlog_of(1), backend=RecordingBackend(), allow_uncalibrated=True)
+    assert files(store) == before
+    assert run(store, backlog_of(1), backend=RecordingBackend()).n_reused == 1
+
+
+def test_an_interrupted_run_leaves_word_of_its_options(store):
+    class Breaks(RecordingBackend):
+        def score(self, tasks):
+            for number, outcome in enumerate(super().score(tasks)):
+                if number == 3:
+                    raise StoreError("The end of the test")
+                yield outcome
+
+    with pytest.raises(StoreError):
+        run(store, backlog_of(*range(1, 6)), backend=Breaks(), part_sequences=2, allow_uncalibrated=True)
+    with pytest.raises(PackageError, match="allow_uncalibrated"):
+        run(store, backlog_of(1, 2), backend=RecordingBackend())
+
+
+def test_a_model_without_a_calibrator_is_scored_and_shown_only_on_request(store, tmp_path):
+    changes = {"manifest.yaml": edited_manifest(MODEL, {}, ["logistic_calibrator"])}
+    model = write_edited(MODEL, tmp_path / "m.zip", changes)
+    backlog = backlog_of(1)
+    backlog.pack(store)
+    assert run(store, backlog, model=model, allow_uncalibrated=True).n_scored == 1
+    with pytest.raises(PackageError, match="Set allow_uncalibrated"):
+        run(store, backlog, model=model)
+
+
+def test_the_engine_version_is_recorded_with_the_scores(store):
+    report = run(store, backlog_of(1), backend=RecordingBackend())
+    assert load_model_record(store, report.name)["engine_version"] == ENGINE_VERSION
+    part = pq.read_schema(part_path(store, report))
+    current = read_ipc(PartsFolder(store, report.name), "current.arrow", 2).schema
+    assert {schema.metadata[b"engine_version"] for schema in (part, current)} == {str(ENGINE_VERSION).encode()}
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(store):
+    backlog = backlog_of(1)
+    backlog.pack(store)
+    with pytest.raises(SettingsError, match=r"abacus.*Choose another `device`"):
+        run(store, backlog, device="abacus")
+    assert not (store.root / "predictions").exists()
+
+
 def test_an_empty_backlog_has_an_empty_table(store):
     report = run(store)
     assert (report.n_backlog, len(load_current(store, report.name))) == (0, 0)
@@ -343,6 +529,13 @@ def test_files_that_follow_from_the_parts_are_made_again(store, file, damage):
     assert (backend.asked, path.read_bytes()) == ([], whole)
 
 
+def test_a_damaged_record_of_a_model_is_an_error_to_its_readers(store):
+    report = run(store, backlog_of(1), backend=RecordingBackend())
+    part_path(store, report).with_name("model.json").write_bytes(b"[]")
+    with pytest.raises(StoreError, match=r"model\.json is damaged"):
+        load_model_record(store, report.name)
+
+
 def test_a_damaged_current_table_is_an_error_and_not_an_empty_one(store):
     report = run(store, backlog_of(1), backend=RecordingBackend())
     part_path(store, report).with_name("current.arrow").write_bytes(b"noise")
@@ -363,7 +556,8 @@ from triage_assets.folder_store import FolderStore
 class Slow(RecordingBackend):
     def score(self, tasks):
         for outcome in super().score(tasks):
-            time.sleep(0.002)
+            time.sleep(0.005)
+            print("scored", flush=True)
             yield outcome
 
 backlog = backlog_of(*range(1, 61))
@@ -371,6 +565,8 @@ print("ready", flush=True)
 store, loaders = FolderStore(Path(sys.argv[1])), {backlog.key: backlog.tables}
 score_backlog(store, Path(sys.argv[2]), loaders, backend=Slow(), part_sequences=3)
 """
+# Kills come shortly after so many sequences: before the first part, among parts, and about when files are laid out.
+KILL_POINTS = (0, 2, 7, 20, 33, 46, 60, 60)
 
 
 def with_tests_on_path():
@@ -378,34 +574,43 @@ def with_tests_on_path():
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
 
 
-@pytest.mark.parametrize("point", range(6))
-def test_killed_at_any_moment_nothing_is_lost_or_twice(store, point):
-    delay = random.Random(point).uniform(0.0, 0.25)
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(store.root), str(MODEL)], env=with_tests_on_path(), stdout=subprocess.PIPE
-    )
-    assert process.stdout.readline() == b"ready\n"
-    try:
-        process.wait(delay)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+def kill_a_run(root, n_sequences, delay):
+    """Whether the kill came before the run's own end."""
+    command = [sys.executable, "-c", KILLED, str(root), str(MODEL)]
+    with subprocess.Popen(command, env=with_tests_on_path(), stdout=subprocess.PIPE) as process:
+        for expected in [b"ready\n", *[b"scored\n"] * n_sequences]:
+            assert process.stdout.readline() == expected
+        time.sleep(delay)
+        process.kill()
+    return process.returncode == -signal.SIGKILL
 
-    folder = next((store.root / "predictions").glob("model=*"), None) if (store.root / "predictions").exists() else None
-    kept = [pq.read_table(path)["sequence_id"].to_pylist() for path in folder.glob("part-*.parquet")] if folder else []
-    survivors = {sequence_id for part in kept for sequence_id in part}
-    backend = RecordingBackend()
-    backlog = backlog_of(*range(1, 61))
-    report = run(store, backlog, backend=backend, part_sequences=3)
-    # What was committed is reused, everything else is scored now.
-    assert set(backend.asked) == set(range(1, 61)) - survivors
-    assert (report.n_scored + report.n_reused, report.n_dropped) == (60, {})
-    parts = [pq.read_table(path) for path in (store.root / "predictions").rglob("part-*.parquet")]
-    scored = pa.concat_tables(parts)["sequence_id"].to_pylist()
-    assert sorted(scored) == list(range(1, 61))
-    leftovers = [path.name for path in (store.root / "predictions").rglob("*") if path.name.endswith(".tmp")]
-    assert leftovers == []
+
+def test_killed_at_any_moment_nothing_is_lost_or_twice(tmp_path):
+    n_interrupted = n_with_survivors = 0
+    for number, n_sequences in enumerate(KILL_POINTS):
+        store = FolderStore(tmp_path / str(number))
+        if not kill_a_run(store.root, n_sequences, random.Random(number).uniform(0.0, 0.02)):
+            continue
+        n_interrupted += 1
+        survivors = committed(store)
+        n_with_survivors += bool(survivors)
+        # A part is written when its last sequence is taken, and the one after that is scored after it.
+        assert len(survivors) >= (n_sequences - 1) // 3 * 3
+        backend = RecordingBackend()
+        report = run(store, backlog_of(*range(1, 61)), backend=backend, part_sequences=3)
+        # What was committed is reused, everything else is scored now.
+        assert set(backend.asked) == set(range(1, 61)) - set(survivors)
+        assert (report.n_scored + report.n_reused, report.n_dropped) == (60, {})
+        assert committed(store) == list(range(1, 61))
+        leftovers = [path.name for path in (store.root / "predictions").rglob("*") if path.name.endswith(".tmp")]
+        assert leftovers == []
+    assert n_interrupted and n_with_survivors
+
+
+def committed(store):
+    """The sequences in all parts, in order."""
+    parts = [pq.read_table(path) for path in store.root.rglob("part-*.parquet")]
+    return sorted(pa.concat_tables(parts)["sequence_id"].to_pylist()) if parts else []
 
 
 def test_the_record_of_a_model_is_readable_json(store):

@@ -1,9 +1,11 @@
-"""A program that packs a backlog and kills itself in the middle: `killed_packer.py STORE LINE [LINE ...]`.
+"""A program that packs a backlog and kills itself in the middle: `killed_packer.py LINKS STORE LINE [LINE ...]`.
 
 For each LINE a process is forked that packs into STORE/LINE and, at the so many-th line of the store's and the shards'
-code that it executes, sends itself SIGKILL. LINE 0 is never reached; its process prints how many lines there are.
+code that it executes, prints that line's module and function and sends itself SIGKILL. LINE 0 is never reached; its
+process prints module and function of every line. LINKS is whether the file system has hard links, `yes` or `no`.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -16,11 +18,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import pandas  # noqa: F401  Arrow would import it in every process anew
 from shard_backlogs import KEY, SEAL_BYTES, Downloads, make_backlog
 
+from triage_assets import folder_store
 from triage_assets import store as store_module
 from triage_assets.folder_store import FolderStore
 from triage_assets.shards import packing
 
-TRACED = (str(Path(store_module.__file__)), str(Path(packing.__file__).parent))
+TRACED = (str(Path(store_module.__file__)), str(Path(folder_store.__file__)), str(Path(packing.__file__).parent))
 
 
 def main(root: Path, last_lines: list[int]) -> None:
@@ -32,24 +35,30 @@ def main(root: Path, last_lines: list[int]) -> None:
         os.waitpid(child, 0)
 
 
+def refuse_link(*_: object, **__: object) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
 def pack_until(root: Path, last_line: int) -> None:
-    executed = 0
+    executed: list[str] = []
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        nonlocal executed
         if not frame.f_code.co_filename.startswith(TRACED):
             return None
         if event == "line":
-            executed += 1
-            if executed == last_line:
+            executed.append(f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}")
+            if len(executed) == last_line:
+                print(executed[-1], flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
         return trace
 
     sys.settrace(trace)
     packing.pack_frames(FolderStore(root), KEY, make_backlog(12), Downloads({301: "empty"}), seal_bytes=SEAL_BYTES)
     sys.settrace(None)
-    print(executed, flush=True)
+    print(*executed, sep="\n", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [int(line) for line in sys.argv[2:]])
+    if sys.argv[1] == "no":
+        os.link = refuse_link
+    main(Path(sys.argv[2]), [int(line) for line in sys.argv[3:]])

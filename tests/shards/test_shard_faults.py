@@ -13,7 +13,8 @@ from triage_assets.errors import NewerFormat, ShardError, TriageError
 from triage_assets.folder_store import FolderStore
 from triage_assets.shards.catalog import ShardEntry, catalog_path, index_path, load_catalog, load_frames, tar_path
 from triage_assets.shards.packing import pack_frames
-from triage_assets.shards.verify import check_layout, reindex_shards, verify_shards
+from triage_assets.shards.reindex import reindex_shards
+from triage_assets.shards.verify import check_layout, verify_shards
 
 from .shard_backlogs import KEY, Downloads, make_backlog, make_sequence, shard_files
 

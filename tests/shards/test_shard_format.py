@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triage_assets.errors import ShardError
@@ -22,6 +22,7 @@ def archive(members: dict[str, bytes]) -> bytes:
     return b"".join(pieces) + END_OF_ARCHIVE
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.dictionaries(path, st.binary(max_size=1500), max_size=6))
 def test_the_standard_library_reads_what_is_written(members: dict[str, bytes]) -> None:
     try:
@@ -34,6 +35,7 @@ def test_the_standard_library_reads_what_is_written(members: dict[str, bytes]) -
     assert found == members
 
 
+@settings(deadline=None, derandomize=True)
 @given(path, st.integers(0, 8**11 - 1))
 def test_a_header_is_read_back_as_written(name: str, size: int) -> None:
     try:

@@ -18,23 +18,51 @@ from .shard_backlogs import KEY, SEAL_BYTES, Downloads, make_backlog, shard_file
 HERE = Path(__file__).parent
 
 
-def run_packers(root: Path, last_lines: list[int]) -> str:
-    command = [sys.executable, str(HERE / "killed_packer.py"), str(root), *map(str, last_lines)]
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+# Where a file comes to be, takes its name, or goes; how it takes its name depends on whether there are hard links.
+CRUCIAL = [
+    "folder_store._create_locked",
+    "folder_store._write_all",
+    "folder_store.commit",
+    "folder_store._locked",
+    "folder_store._make_folder",
+    "folder_store._fsync_folder",
+    "folder_store.close",
+    "writer.seal",
+]
+TAKES_NAME = {"yes": "folder_store._link", "no": "folder_store._rename_onto_reservation"}
 
 
+def run_packers(links: str, root: Path, last_lines: list[int]) -> list[str]:
+    """What the program prints: where it was killed, or where each line is that a whole run executes."""
+    command = [sys.executable, str(HERE / "killed_packer.py"), links, str(root), *map(str, last_lines)]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def choose_points(places: list[str], n_points: int, crucial: list[str]) -> list[int]:
+    """Numbers of lines anywhere, and of at least one in each of the crucial functions."""
+    chance = random.Random(20260823)
+    points = set(chance.sample(range(1, len(places) + 1), n_points - len(crucial)))
+    for function in crucial:
+        lines = [number for number, place in enumerate(places, 1) if place == function]
+        assert lines, f"no line of {function} is counted"
+        points.add(chance.choice(lines))
+    return sorted(points)
+
+
+@pytest.mark.parametrize("links", ["yes", "no"])
 @pytest.mark.parametrize("n_points", [20, pytest.param(400, marks=pytest.mark.campaign)])
 def test_a_packer_killed_at_a_random_point_loses_nothing_and_stores_nothing_twice(
-    tmp_path: Path, n_points: int
+    tmp_path: Path, n_points: int, links: str
 ) -> None:
-    n_lines = int(run_packers(tmp_path, [0]))
+    places = run_packers(links, tmp_path, [0])
     untouched = FolderStore(tmp_path / "0")
     expected = {name: data for name, (data, _) in shard_files(untouched).items()}
     assert len(load_catalog(untouched, KEY).shards) > 3
 
-    points = random.Random(20260823).sample(range(1, n_lines), n_points)
-    run_packers(tmp_path, points)
+    points = choose_points(places, n_points, [*CRUCIAL, TAKES_NAME[links]])
+    assert run_packers(links, tmp_path, points) == [places[point - 1] for point in points]
     n_interrupted = 0
     for point in points:
         store = FolderStore(tmp_path / str(point))

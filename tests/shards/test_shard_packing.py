@@ -13,7 +13,7 @@ from triage_assets.errors import AnnotatorUnavailable, NewerFormat, ShardError
 from triage_assets.folder_store import FolderStore
 from triage_assets.shards.catalog import FRAMES_SCHEMA, catalog_path, load_catalog, load_frames, tar_path
 from triage_assets.shards.packing import PackReport, pack_frames
-from triage_assets.shards.reader import read_frame, read_sequence
+from triage_assets.shards.reader import read_sequence
 from triage_assets.shards.verify import check_layout, verify_shards
 
 from .shard_backlogs import EPOCH, KEY, Downloads, make_backlog, make_sequence, shard_files, tiny_jpeg
@@ -25,9 +25,14 @@ def store(tmp_path: Path) -> FolderStore:
 
 
 def pack(
-    store: FolderStore, backlog: Iterable[Sequence], download: Downloads | None = None, seal_bytes: int = 10**9
+    store: FolderStore,
+    backlog: Iterable[Sequence],
+    download: Downloads | None = None,
+    seal_bytes: int = 10**9,
+    retry_unusable: bool = False,
 ) -> PackReport:
-    return pack_frames(store, KEY, backlog, download or Downloads(), seal_bytes=seal_bytes)
+    download = download or Downloads()
+    return pack_frames(store, KEY, backlog, download, seal_bytes=seal_bytes, retry_unusable=retry_unusable)
 
 
 def assert_sound(store: FolderStore) -> None:
@@ -48,7 +53,7 @@ def test_every_frame_is_stored_once_and_read_back_by_its_offset(store: FolderSto
     assert frames.schema == FRAMES_SCHEMA
     assert frames["detection_id"].to_pylist() == [which * 100 + frame for which in range(1, 6) for frame in range(3)]
     for row in frames.to_pylist():
-        image = read_frame(store, tar_path(KEY, row["shard"]), row["offset"], row["size"])
+        image = store.read_range(tar_path(KEY, row["shard"]), row["offset"], row["size"])
         assert image == tiny_jpeg(row["detection_id"])
         assert row["sha256"] == hashlib.sha256(image).hexdigest()
         assert (row["width"], row["height"]) == (16 + row["detection_id"] % 5, 8)
@@ -143,7 +148,7 @@ def test_only_the_new_frames_of_a_grown_sequence_are_downloaded(store: FolderSto
     assert set(live) == {200, 201, 202, 250}
     assert set(live.values()) == {report.shards_written[0]}
     for row in frames.to_pylist():
-        assert read_frame(store, tar_path(KEY, row["shard"]), row["offset"], row["size"]) == tiny_jpeg(
+        assert store.read_range(tar_path(KEY, row["shard"]), row["offset"], row["size"]) == tiny_jpeg(
             row["detection_id"]
         )
     assert_sound(store)
@@ -187,6 +192,72 @@ def test_an_unusable_frame_is_recorded_once_and_not_asked_for_again(store: Folde
     again = Downloads()
     assert not pack(store, make_backlog(2), again).changed
     assert again.calls == 0
+    assert_sound(store)
+
+
+def test_unusable_frames_are_fetched_again_on_demand_and_become_usable(store: FolderStore) -> None:
+    pack(store, make_backlog(3), Downloads({101: "gone (404)", 200: "empty", 201: "empty", 202: "empty"}))
+    retry = Downloads({200: "empty"})
+    report = pack(store, make_backlog(3), retry, retry_unusable=True)
+    assert retry.asked == [101, 200, 201, 202]
+    assert (report.n_sequences_packed, report.n_frames_downloaded, report.n_frames_copied) == (2, 3, 2)
+    assert (report.n_frames_unusable, report.n_frames_live, report.incomplete) == (1, 8, {})
+    rows = {row["detection_id"]: row for row in load_frames(store, KEY).to_pylist()}
+    assert {which for which, row in rows.items() if row["unusable_reason"] is not None} == {200}
+    row = rows[101]
+    assert store.read_range(tar_path(KEY, row["shard"]), row["offset"], row["size"]) == tiny_jpeg(101)
+    assert len(rows) == 9
+    again = Downloads()
+    assert not pack(store, make_backlog(3), again).changed
+    assert again.calls == 0
+    assert_sound(store)
+
+
+def test_frames_that_are_as_unusable_as_before_write_nothing(store: FolderStore) -> None:
+    unusable = {101: "gone (404)", 200: "empty", 201: "empty", 202: "empty"}
+    pack(store, make_backlog(3), Downloads(unusable))
+    before = shard_files(store)
+    report = pack(store, make_backlog(3), Downloads(unusable), retry_unusable=True)
+    assert shard_files(store) == before
+    assert (report.changed, report.n_sequences_packed, report.n_frames_unusable) == (False, 0, 4)
+    assert report.incomplete == {}
+
+
+@pytest.mark.parametrize(
+    ("second", "backlog"),
+    [
+        ({101: "empty"}, make_backlog(1)),  # unusable for another reason
+        ({101: "gone (404)", 150: "gone (404)"}, [make_sequence(1, [100, 101, 102, 150])]),  # a new frame, as unusable
+    ],
+)
+def test_news_of_unusable_frames_are_recorded(
+    store: FolderStore, second: dict[int, str], backlog: list[Sequence]
+) -> None:
+    pack(store, make_backlog(1), Downloads({101: "gone (404)"}))
+    assert pack(store, backlog, Downloads(second), retry_unusable=True).changed
+    rows = {row["detection_id"]: row["unusable_reason"] for row in load_frames(store, KEY).to_pylist()}
+    assert rows == {100: None, 102: None, **second}
+    assert_sound(store)
+
+
+def test_an_unusable_frame_that_left_the_backlog_stays_recorded_when_others_are_fetched_again(
+    store: FolderStore,
+) -> None:
+    pack(store, make_backlog(1), Downloads({101: "gone (404)", 102: "empty"}))
+    retry = Downloads()
+    pack(store, [make_sequence(1, [100, 102])], retry, retry_unusable=True)
+    assert retry.asked == [102]
+    rows = {row["detection_id"]: row["unusable_reason"] for row in load_frames(store, KEY).to_pylist()}
+    assert rows == {100: None, 101: "gone (404)", 102: None}
+    assert_sound(store)
+
+
+def test_a_failed_retry_of_an_unusable_frame_keeps_its_record(store: FolderStore) -> None:
+    pack(store, make_backlog(2), Downloads({101: "gone (404)", 201: "empty"}))
+    report = pack(store, make_backlog(2), Downloads(failed={101: "timed out"}), retry_unusable=True)
+    assert set(report.incomplete) == {1}
+    rows = {row["detection_id"]: row["unusable_reason"] for row in load_frames(store, KEY).to_pylist()}
+    assert rows == {100: None, 101: "gone (404)", 102: None, 200: None, 201: None, 202: None}
     assert_sound(store)
 
 
@@ -351,7 +422,7 @@ def test_a_catalog_that_cannot_be_used_stops_everything(
     assert check_layout(store, KEY) == str(fault)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     runs=st.lists(
         st.dictionaries(st.integers(1, 12), st.sets(st.integers(0, 9), max_size=6), max_size=5), min_size=1, max_size=4
@@ -378,7 +449,7 @@ def test_whatever_is_packed_in_any_number_of_runs_is_read_back(
         if row["detection_id"] % 100 in unusable:
             assert (row["offset"], row["unusable_reason"]) == (None, "empty")
         else:
-            image = read_frame(store, tar_path(KEY, row["shard"]), row["offset"], row["size"])
+            image = store.read_range(tar_path(KEY, row["shard"]), row["offset"], row["size"])
             assert image == tiny_jpeg(row["detection_id"])
     assert_sound(store)
 

@@ -8,20 +8,26 @@ import pytest
 
 from triage_assets.errors import SettingsError
 from triage_assets.worklists.build import build_results, in_review_order
-from triage_assets.worklists.records import NOT_SCORED, ModelScores
+from triage_assets.worklists.records import NOT_SCORED, OUT_OF_DATE, ModelScores
 from triage_assets.worklists.summary import count_by_organization
 
-UTC = dt.UTC
+MOMENT = pa.timestamp("us", "UTC")
+START = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+LATER = START + dt.timedelta(minutes=5)
 
 
-def backlog_of(*ids: int, organization: str = "SDIS Ardèche") -> pa.Table:
+def backlog_of(
+    *ids: int, organization: str = "SDIS Ardèche", last_seen_at: dt.datetime = LATER, n_detections: int = 8
+) -> pa.Table:
     return pa.table(
         {
             "sequence_id": pa.array(ids, pa.int64()),
             "organization_id": pa.array([100] * len(ids), pa.int64()),
             "organization_name": pa.array([organization] * len(ids), pa.string()),
             "camera_name": pa.array(["brison-00"] * len(ids), pa.string()),
-            "recorded_at": pa.array([dt.datetime(2026, 6, 1, 12, tzinfo=UTC)] * len(ids), pa.timestamp("us", "UTC")),
+            "recorded_at": pa.array([START] * len(ids), MOMENT),
+            "last_seen_at": pa.array([last_seen_at] * len(ids), MOMENT),
+            "n_detections": pa.array([n_detections] * len(ids), pa.int32()),
         }
     )
 
@@ -33,6 +39,8 @@ def scores_of(scores: dict[int, float | str], name: str = "1.0-aaaaaaaa") -> Mod
     table = pa.table(
         {
             "sequence_id": pa.array(scores, pa.int64()),
+            "last_seen_at": pa.array([LATER] * len(values), MOMENT),
+            "n_detections": pa.array([8] * len(values), pa.int32()),
             "triage_score": pa.array(values, pa.float64()),
             "best_logit": pa.array([value and value * 10 - 5 for value in values], pa.float64()),
             "num_tubes_kept": pa.array([None if value is None else int(value > 0) for value in values], pa.int32()),
@@ -80,6 +88,19 @@ def test_scores_of_sequences_that_left_the_backlog_are_ignored() -> None:
     results = build_results(backlog_of(2), [scores_of({1: 0.9, 2: 0.1, 3: 0.9})], 0.35)
     assert results["sequence_id"].tolist() == [2]
     assert results["triage_bucket"].tolist() == ["unlabeled"]
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"last_seen_at": LATER + dt.timedelta(seconds=30)},  # it went on
+        {"n_detections": 9},  # a frame was added in between
+    ],
+)
+def test_a_score_of_other_frames_than_the_backlog_has_now_is_none(moved: dict[str, object]) -> None:
+    row = build_results(backlog_of(1, **moved), [scores_of({1: 0.9})], 0.35).iloc[0]
+    assert pd.isna(row["triage_score"])
+    assert (row["triage_bucket"], row["dropped_reason"], row["dropped_error"]) == (None, "incomplete", OUT_OF_DATE)
 
 
 def test_without_any_model_every_sequence_waits() -> None:

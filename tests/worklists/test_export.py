@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from triage_assets.errors import NewerFormat
 from triage_assets.folder_store import FolderStore
 from triage_assets.worklists.build import build_results
-from triage_assets.worklists.export import check_invariants, read_results, write_worklists
+from triage_assets.worklists.export import check_invariants, write_worklists
 from triage_assets.worklists.records import ModelScores
 
 N = 40
@@ -24,9 +23,9 @@ def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "store")
 
 
-def write(store: FolderStore, threshold: float = 0.35, shift: float = 0.0) -> None:
+def write(store: FolderStore, threshold: float = 0.35, caution: str | None = None) -> None:
     ids = np.arange(1, N + 1)
-    scores = np.round((ids * 7 % N) / N + shift, 3)
+    scores = np.round((ids * 7 % N) / N, 3)
     is_dropped = ids % 10 == 0
     backlog = pa.table(
         {
@@ -35,11 +34,15 @@ def write(store: FolderStore, threshold: float = 0.35, shift: float = 0.0) -> No
             "organization_name": [HOSTILE] * N,
             "camera_name": ["Mât n°3-04"] * N,
             "recorded_at": pa.array([dt.datetime(2026, 6, 1, 12, 0, 0, 27435, dt.UTC)] * N, pa.timestamp("us", "UTC")),
+            "last_seen_at": pa.array([dt.datetime(2026, 6, 1, 12, 5, tzinfo=dt.UTC)] * N, pa.timestamp("us", "UTC")),
+            "n_detections": pa.array([8] * N, pa.int32()),
         }
     )
     table = pa.table(
         {
             "sequence_id": ids,
+            "last_seen_at": backlog["last_seen_at"],
+            "n_detections": backlog["n_detections"],
             "triage_score": pa.array(np.where(is_dropped, np.nan, scores), from_pandas=True),
             "best_logit": pa.array(np.where(is_dropped, np.nan, scores * 3), from_pandas=True),
             "num_tubes_kept": np.ones(N, np.int32),
@@ -49,7 +52,7 @@ def write(store: FolderStore, threshold: float = 0.35, shift: float = 0.0) -> No
             "dropped_error": pa.array(["frame 7: NaN" if gone else None for gone in is_dropped], pa.string()),
         }
     )
-    models = [ModelScores("0.2.0-12345678", "0.2.0", table, {"sha256": "12345678", "config": {"infer": {}}})]
+    models = [ModelScores("0.2.0-12345678", "0.2.0", table, {"sha256": "12345678"}, caution)]
     write_worklists(store, build_results(backlog, models, threshold), models, threshold)
 
 
@@ -138,11 +141,14 @@ def test_a_backlog_that_moved_on_fails_its_check(store: FolderStore, backlog: se
     ("change", "broken"),
     [
         # the payload would label a sequence that is not in the list
-        (lambda body: body["bulk_payload"]["sequence_ids"].append(1), {"bulk_payload_is_the_unlabeled_list"}),
+        (
+            lambda body: body["bulk_payload"]["sequence_ids"].append(1),
+            {"bulk_payload_is_the_unlabeled_list", "files_are_of_one_run"},
+        ),
         # a sequence is in both lists
         (
             lambda body: (body["sequence_ids"].append(5), body["bulk_payload"]["sequence_ids"].append(5)),
-            {"review_and_unlabeled_are_disjoint", "worklists_cover_the_backlog_once"},
+            {"review_and_unlabeled_are_disjoint", "worklists_cover_the_backlog_once", "files_are_of_one_run"},
         ),
     ],
 )
@@ -155,10 +161,30 @@ def test_a_tampered_unlabel_file_fails_its_check(store: FolderStore, change: obj
     assert {check.name for check in check_invariants(store, set(range(1, N + 1))) if not check.holds} == broken
 
 
-def test_results_of_a_newer_format_are_refused(store: FolderStore) -> None:
-    table = pa.table({"key": ["a"]}).replace_schema_metadata({"format_version": "99"})
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    store.write("worklists/results.parquet", sink.getvalue().to_pybytes())
-    with pytest.raises(NewerFormat, match="format version 99"):
-        read_results(store)
+def test_files_of_two_runs_beside_each_other_fail_their_check(store: FolderStore) -> None:
+    write(store)
+    review = store.read("worklists/review.json")
+    write(store, threshold=0.6)
+    store.write("worklists/review.json", review)
+    broken = {check.name for check in check_invariants(store, set(range(1, N + 1))) if not check.holds}
+    assert "files_are_of_one_run" in broken
+    write(store, threshold=0.6)
+    assert all(check.holds for check in check_invariants(store, set(range(1, N + 1))))
+
+
+def test_a_caution_is_in_the_files_that_people_and_machines_read(store: FolderStore) -> None:
+    write(store, caution="random weights: no meaning")
+    assert (
+        load(store, "review.json")["caution"]
+        == load(store, "unlabeled.json")["caution"]
+        == "random weights: no meaning"
+    )
+    write(store)
+    assert "caution" not in load(store, "review.json")
+
+
+def test_what_a_killed_writer_left_is_swept(store: FolderStore) -> None:
+    write(store)
+    (store.root / "worklists/.review.json.0badf00d.tmp").write_bytes(b"half")
+    write(store)
+    assert list(store.root.rglob("*.tmp")) == []

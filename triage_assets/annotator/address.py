@@ -1,6 +1,7 @@
 """Where the annotator's API is: the address a user configured, checked and taken apart.
 
-What lives here: the forms of address that are accepted, and the endpoints below it. What does not: any request.
+What lives here: the forms of address that are accepted, and the endpoints below it; and which urls, whoever gave them,
+can be asked at all. What does not: any request.
 """
 
 from dataclasses import dataclass
@@ -37,10 +38,9 @@ class ApiAddress:
                 expected=_EXAMPLE,
                 do="Write http:// or https:// in front of ANNOTATOR_API_URL.",
             )
-        try:
-            url = httpx.URL(text)
-        except httpx.InvalidURL:
-            raise SettingsError("The annotator's address is no URL", expected=_EXAMPLE, do=_DO) from None
+        url = parse_url(text)
+        if url is None:
+            raise SettingsError("The annotator's address is no URL", expected=_EXAMPLE, do=_DO)
         if url.userinfo:
             raise SettingsError(
                 "The annotator's address holds credentials",
@@ -73,3 +73,16 @@ class ApiAddress:
         """Scheme and host, for messages."""
         url = httpx.URL(self.root)
         return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def parse_url(text: str) -> httpx.URL | None:
+    """The url that ``text`` is, of any scheme; None where it is none, or where nothing can be sent to its host or port.
+
+    The url library itself lets through hosts and ports that fail only on the way to the network, with other errors.
+    """
+    try:
+        url = httpx.URL(text)
+        url.host.encode("idna")  # as the resolver will
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return url if url.port is None or 0 < url.port < 1 << 16 else None

@@ -4,6 +4,7 @@ What lives here: the curated public surface, each method one question. What does
 (`connection`), and keeping the answers (`pull`).
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,13 +33,19 @@ from triage_assets.annotator.retries import RetryPolicy, Timeouts
 from triage_assets.errors import UnknownStage
 from triage_assets.progress import Progress, no_progress
 
+logger = logging.getLogger(__name__)
+
 READY = "ready_to_annotate"
 _SAMPLE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class BacklogGlance:
-    """What one cheap request tells of a backlog: enough to see that it changed, not what changed."""
+    """What one cheap request tells of a backlog: how many sequences it has, and the newest of them.
+
+    Most changes show in it, but not all: frames added to a sequence outside the newest page, or as many sequences
+    arriving as leaving there, do not. Only a pull, which compares every row, finds those.
+    """
 
     n_total: int
     newest_id: int | None
@@ -46,7 +53,7 @@ class BacklogGlance:
     newest_seen_at: datetime | None
 
     def fingerprint(self) -> str:
-        """A text that differs when the backlog does, for a sensor's cursor."""
+        """A text for a sensor's cursor: where it differs, the backlog has changed; where it does not, it may have."""
         moments = (moment.isoformat() if moment else "" for moment in (self.newest_created_at, self.newest_seen_at))
         return "/".join((str(self.n_total), str(self.newest_id or ""), *moments))
 
@@ -95,9 +102,18 @@ class AnnotatorClient:
         self._portal.close()
 
     def list_organizations(self) -> tuple[Organization, ...]:
-        """Every spelling of every organization, ordered by (id, name)."""
+        """Every spelling of every organization, ordered by (id, name); entries that are none are logged as warnings."""
         answer = self._portal.run(self._connection.get_json("/organizations/", {}, "listing"))
-        return parse_organizations(answer, Reasons())
+        rejected = Reasons()
+        found = parse_organizations(answer, rejected)
+        for reason, count in rejected.items():
+            logger.warning(
+                "The annotator lists %d organizations that cannot be used: %s. Expected an id and a name; their "
+                "sequences are left out until its administrator corrects them.",
+                count,
+                reason,
+            )
+        return found
 
     def count_sequences(self, organization: Organization, stage: str = READY) -> BacklogGlance:
         """Look at one spelling's backlog with a single request. Raises `UnknownStage`.

@@ -9,14 +9,16 @@ import hashlib
 from dataclasses import dataclass
 
 from triage_assets.annotator.connection import Connection
-from triage_assets.annotator.failures import NotFound
+from triage_assets.annotator.failures import ImageTooLarge, NotFound
 from triage_assets.annotator.portal import gather_or_cancel
 from triage_assets.annotator.records import Detection, DownloadedFrame, DownloadedSequence, WantedSequence
+from triage_assets.annotator.transport import MOST_BODY_BYTES
 from triage_assets.errors import AnnotatorUnavailable, ImageError, UnexpectedAnswer
 from triage_assets.images import inspect_image
 
-# How often bytes that are no readable image are fetched anew until the same ones came twice.
+# How often what is no readable image is fetched anew until the same came twice.
 _MOST_LOOKS = 3
+_TOO_LARGE = f"larger than {MOST_BODY_BYTES // 1_000_000} MB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class FrameFetcher:
         async with self._slots:
             try:
                 return await self._look_until_sure(detection_id)
-            except NotFound:
+            except NotFound:  # raised only once it was seen twice
                 return _Unusable("gone (404)")
             except (AnnotatorUnavailable, UnexpectedAnswer) as error:
                 return _Failed(str(error))
@@ -81,7 +83,13 @@ class FrameFetcher:
     async def _look_until_sure(self, detection_id: int) -> _Outcome:
         seen: set[str] = set()
         for _ in range(_MOST_LOOKS):
-            image = await self._get_image(detection_id)
+            try:
+                image = await self._get_image(detection_id)
+            except ImageTooLarge:
+                if _TOO_LARGE in seen:
+                    return _Unusable(_TOO_LARGE)
+                seen.add(_TOO_LARGE)
+                continue
             sha256 = hashlib.sha256(image).hexdigest()
             try:
                 size = inspect_image(image)
@@ -97,7 +105,7 @@ class FrameFetcher:
         url = await self._connection.get_signed_url(detection_id)
         try:
             return await self._connection.get_image(url, detection_id)
-        except NotFound:
+        except (NotFound, ImageTooLarge):
             raise
         except UnexpectedAnswer:
             # Most likely the signature ran out while the frame waited its turn.

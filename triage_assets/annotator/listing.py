@@ -104,13 +104,13 @@ def parse_since(since: str | datetime | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(since) if isinstance(since, str) else since
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter for a day that in UTC is beyond the calendar
         raise SettingsError(
             "The time to start from cannot be read",
             found=repr(since),
             expected="an ISO date or time such as 2026-06-01",
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def combine(listings: Iterable[Listing], limit: int | None) -> Listing:

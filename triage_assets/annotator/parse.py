@@ -48,7 +48,10 @@ class ListedRow:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:  # the first or the last day there is, in a zone where it is already another one
+        raise ValueError("beyond the calendar in UTC") from None
 
 
 def _text_only(value: object) -> object:
@@ -138,7 +141,7 @@ def parse_sequence(item: object, altered: Reasons) -> ListedRow:
     try:
         parsed = _SequenceItem.model_validate(item, context=altered)
     except ValidationError as error:
-        return ListedRow(_identity(item), None, _first_fault(error))
+        return ListedRow(identity_of(item), None, _first_fault(error))
     if parsed.last_seen_at is None:
         altered["last_seen_at: missing, recorded_at taken"] += 1
     row = SequenceRow(
@@ -166,6 +169,17 @@ def parse_sequence(item: object, altered: Reasons) -> ListedRow:
     return ListedRow(parsed.id, row)
 
 
+def identity_of(item: object) -> int | str:
+    """What tells an item apart from others: its id, or, where that is no number, all of its content."""
+    identity = item.get("id") if isinstance(item, dict) else None
+    if isinstance(identity, int):
+        return identity
+    try:
+        return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
+    except RecursionError:
+        return "nested too deeply"
+
+
 def stage_of(item: object) -> str | None:
     """The stage of a sequence listed with its annotation; None where it has no annotation."""
     annotation = item.get("annotation") if isinstance(item, dict) else None
@@ -189,12 +203,15 @@ def parse_organizations(answer: object, rejected: Reasons) -> tuple[Organization
     return tuple(sorted(found, key=lambda organization: (organization.id, organization.name)))
 
 
-def parse_detection(item: object, altered: Reasons) -> Detection | None:
-    """One detection, or None where its id, sequence or time is unusable; both are counted in ``altered``."""
+def parse_detection(item: object, altered: Reasons, rejected: Reasons) -> Detection | None:
+    """One detection, or None, counted in ``rejected``, where its id, sequence or time is unusable.
+
+    What was forgiven is counted in ``altered``, also for a detection that is rejected in the end.
+    """
     try:
         parsed = _DetectionItem.model_validate(item, context=altered)
     except ValidationError as error:
-        altered[f"detection rejected, {_first_fault(error)}"] += 1
+        rejected[_first_fault(error)] += 1
         return None
     return Detection(
         id=parsed.id,
@@ -256,13 +273,6 @@ def _is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _identity(item: object) -> int | str:
-    identity = item.get("id") if isinstance(item, dict) else None
-    if isinstance(identity, int):
-        return identity
-    return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
 
 
 def _first_fault(error: ValidationError) -> str:

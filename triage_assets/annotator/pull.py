@@ -6,6 +6,7 @@ What lives here: the comparison of a fresh listing with the stored snapshot, and
 
 import hashlib
 import itertools
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,7 +39,8 @@ class PullReport:
     Listed are ``n_new``, ``n_changed`` (last_seen_at moved) and ``n_unchanged`` ones; ``n_gone`` left the snapshot.
     ``n_sequences`` are in it now, with ``n_detections``. ``incomplete`` gives the reason for each sequence whose
     detections could not be fetched; it keeps its former row, or is left out, and is tried again by the next pull.
-    ``rejected`` counts rows that were refused, ``altered`` values that were not taken as they came, by reason.
+    By reason, ``rejected`` counts listed rows and ``rejected_detections`` fetched detections that were refused, which
+    are missing from the snapshot; ``altered`` counts values that were not taken as they came.
     """
 
     display_name: str
@@ -54,6 +56,7 @@ class PullReport:
     n_detection_calls: int
     shortfall: int
     rejected: Mapping[str, int]
+    rejected_detections: Mapping[str, int]
     altered: Mapping[str, int]
     incomplete: Mapping[int, str]
     changed: bool
@@ -64,6 +67,11 @@ class PullReport:
         """How many listed rows were refused."""
         return sum(self.rejected.values())
 
+    @property
+    def n_rejected_detections(self) -> int:
+        """How many of the detections that were fetched were refused."""
+        return sum(self.rejected_detections.values())
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
@@ -71,6 +79,13 @@ class _Kept:
 
     row: SequenceRow
     detections: tuple[Detection, ...] | None
+
+
+class _Everything:
+    """Every finished object, so that a sweep removes unfinished ones only."""
+
+    def __contains__(self, path: object) -> bool:
+        return True
 
 
 @dataclass(slots=True)
@@ -82,6 +97,7 @@ class _Tally:
     n_detections: int = 0
     n_calls: int = 0
     altered: Reasons = field(default_factory=Reasons)
+    rejected_detections: Reasons = field(default_factory=Reasons)
     incomplete: dict[int, str] = field(default_factory=dict)
 
 
@@ -101,9 +117,11 @@ def pull_sequences(
     ``organizations`` are the spellings to list; where None, those that the annotator has under this key. With
     ``limit`` or ``since`` the snapshot *is* the limited backlog: sequences outside it leave the snapshot as if they had
     left the backlog (their frames stay in the shards). The file is replaced at the end, in one step, and only if its
-    content differs. An organization that vanished from the annotator is listed under the name that its snapshot has,
-    which empties it. Raises `UnknownOrganization`, `UnknownStage`, other `AnnotatorError`, `StoreError`.
+    content differs; what pulls that were killed left unfinished beside it is removed. An organization that vanished
+    from the annotator is listed under the name that its snapshot has, which empties it. Raises `UnknownOrganization`,
+    `UnknownStage`, other `AnnotatorError`, `StoreError`.
     """
+    store.sweep(posixpath.dirname(snapshot_path(key)), _Everything)
     stored = StoredSnapshot.open(store, key)
     spellings = _spellings(client, key, organizations, stored)
     listing = client.list_sequences(spellings, stage=stage, limit=limit, since=since, progress=progress)
@@ -170,6 +188,7 @@ def _keep(
     row: SequenceRow, answer: SequenceDetections, former: StoredSnapshot | None, tally: _Tally
 ) -> Iterator[_Kept]:
     tally.altered += answer.altered
+    tally.rejected_detections += answer.rejected
     if answer.detections is not None:
         yield _Kept(row, answer.detections)
         return
@@ -212,6 +231,7 @@ def _report(
         n_detection_calls=tally.n_calls,
         shortfall=listing.shortfall,
         rejected=dict(listing.rejected),
+        rejected_detections=dict(tally.rejected_detections),
         altered=dict(listing.altered + tally.altered),
         incomplete=tally.incomplete,
         changed=changed,

@@ -56,6 +56,10 @@ class RetryPolicy:
     retry_after_cap_seconds: float = 60.0
     give_up_calls: int = 64
 
+    def confirming_delay(self) -> float:
+        """Seconds before a second look at what seems gone: a server that is being restarted can say so for a moment."""
+        return max(self.base_seconds, self.delay(1, None))
+
     def delay(self, n_failures: int, retry_after: float | None) -> float:
         """Seconds to wait after the ``n_failures``-th failure: full jitter, never less than the server asked for."""
         backoff = random.uniform(0, min(self.cap_seconds, self.base_seconds * 2**n_failures))  # noqa: S311 - no secret
@@ -71,7 +75,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return float(value[:9])
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -1,11 +1,13 @@
 """The transport below the guards: httpx-aiohttp's, with urls sent exactly as they were given.
 
-What lives here: connections, proxies and TLS. What does not: what may be sent (`guard`) and what is done about
-failures (`retries`, `connection`).
+What lives here: connections, proxies, TLS, and reading answers up to a bound. What does not: what may be sent (`guard`)
+and what is done about failures (`patience`, `connection`).
 """
 
 import ssl
 import urllib.request
+from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -22,6 +24,26 @@ from triage_assets.store import annotator_host
 _IDLE_SECONDS = 4.0
 # Large enough for a whole frame to be received and read in one piece, which takes a tenth less time than in many.
 _IMAGE_BYTES = 1 << 18
+# One answer in memory. A page of 100 rows is below 1 MB and a camera's frame below 3 MB; 32 answers may be under way.
+MOST_BODY_BYTES = 64_000_000
+# What we ask for. Anything else, such as a compression inside another one, could grow beyond the bound in one step.
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that is here whole; ``body`` is decompressed."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class BodyTooLarge(Exception):  # noqa: N818 - not an error that anyone sees, but what the connection makes one of
+    """The body is larger than `MOST_BODY_BYTES`."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
 
 
 class ExactTransport(AiohttpTransport):
@@ -43,7 +65,8 @@ class ExactTransport(AiohttpTransport):
         request.extensions["timeout"] = {"connect": self._connect_seconds}
         response = await super().handle_async_request(request)
         assert isinstance(response.stream, AiohttpResponseStream)
-        response.stream.CHUNK_SIZE = _IMAGE_BYTES
+        if "content-encoding" not in response.headers:  # a compressed piece may become a thousand times as large
+            response.stream.CHUNK_SIZE = _IMAGE_BYTES
         return response
 
     def get_client(self) -> Any:  # noqa: ANN401 - the base class expects aiohttp's session, which must not be subclassed
@@ -79,10 +102,23 @@ class _ExactSession:
             self._proxies[place] = _proxy_for(*place)
         # httpx's own mapping is slow to look names up in, and aiohttp looks up many.
         plain = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw)
-        return self._session.request(url=target, headers=plain, **options | {"proxy": self._proxies[place]})
+        return _Call(self._session.request(url=target, headers=plain, **options | {"proxy": self._proxies[place]}))
 
     async def close(self) -> None:
         await self._session.close()
+
+
+class _Call:
+    """A request under way, as the transport takes it."""
+
+    def __init__(self, call: Awaitable[aiohttp.ClientResponse]) -> None:
+        self._call = call
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        response = await self._call
+        # Nobody reads the reason phrase, and the transport breaks, with the connection open, where it is no UTF-8.
+        response.reason = None
+        return response
 
 
 def _proxy_for(scheme: str, host: str) -> str | None:
@@ -93,15 +129,27 @@ def _proxy_for(scheme: str, host: str) -> str | None:
     return proxies.get(scheme) or proxies.get("all")
 
 
-async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    """The answer with its whole body.
+async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> Answer:
+    """The answer with its whole body. Raises `BodyTooLarge`, and httpx's errors.
 
     Guarded transports are used without an `httpx.AsyncClient` around them: it would keep cookies, find proxies beside
     the guard and log signed urls, none of which is wanted here, and it takes a sixth of a request's processor time.
     """
     response = await transport.handle_async_request(request)
     try:
-        await response.aread()
+        length = response.headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
+            raise BodyTooLarge(response.status_code)
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in _ENCODINGS:
+            raise httpx.DecodingError(f"the unknown encoding {encoding[:40]!r}", request=request)
+        pieces = []
+        n_bytes = 0
+        async for piece in response.aiter_bytes():
+            pieces.append(piece)
+            n_bytes += len(piece)
+            if n_bytes > MOST_BODY_BYTES:
+                raise BodyTooLarge(response.status_code)
     finally:
         await response.aclose()
-    return response
+    return Answer(response.status_code, response.headers, b"".join(pieces))

@@ -5,13 +5,30 @@ the split; everything that reaches the annotator or computes scores is off until
 """
 
 import json
+import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 import dagster as dg
 
 from triage_assets.annotator.records import partition_key
+from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.defs.partitions import organizations
-from triage_assets.defs.resources import AnnotatorResource
+from triage_assets.defs.resources import AnnotatorResource, StoreResource
+from triage_assets.store import Store
+
+if TYPE_CHECKING:
+    from triage_assets.annotator.client import AnnotatorClient
+
+_ASK_AGAIN_SECONDS = 900.0
+
+
+class _Look(TypedDict):
+    """What the cursor keeps of one organization."""
+
+    glance: str
+    asked_at: float
+
 
 # The stock condition `eager` waits for as long as any organization has never been pulled; this one follows whatever
 # did arrive, once it has stopped arriving.
@@ -43,32 +60,61 @@ follow_with_predictions = dg.AutomationConditionSensorDefinition(
 
 
 @dg.sensor(job=pull_organization, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.STOPPED)
-def poll_annotator(context: dg.SensorEvaluationContext, annotator: AnnotatorResource) -> dg.SensorResult:
-    """Asks the annotator what each organization's queue holds, and pulls the organizations where that has changed."""
-    seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+def poll_annotator(
+    context: dg.SensorEvaluationContext, annotator: AnnotatorResource, store: StoreResource
+) -> dg.SensorResult:
+    """Asks the annotator what each organization's queue holds, and pulls the organizations where that has changed.
+
+    The cursor keeps what was seen and when a pull was last asked for. A pull that has not come about by
+    `_ASK_AGAIN_SECONDS` later is asked for again. One look sees the total and the newest rows; older rows that moved
+    are found by the nightly pass.
+    """
+    seen: dict[str, _Look] = json.loads(context.cursor) if context.cursor else {}
     with annotator.connect() as client:
-        now: dict[str, str] = {}
-        for organization in client.list_organizations():
-            key = partition_key(organization)
-            found = client.count_sequences(organization).fingerprint()
-            now[key] = f"{now[key]}+{found}" if key in now else found
-    changed = sorted(key for key, found in now.items() if seen.get(key) != found)
+        found = look_at_queues(client, store.open())
+    pulled = {key: _last_pulled(context.instance, key) for key in found}
+    now = time.time()
+    due = {
+        key: glance
+        for key, glance in found.items()
+        if key not in seen
+        or seen[key]["glance"] != glance
+        or pulled[key] < seen[key]["asked_at"] < now - _ASK_AGAIN_SECONDS
+    }
+    asked = {key: _Look(glance=glance, asked_at=now) for key, glance in due.items()}
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"{key}:{now[key]}", partition_key=key) for key in changed],
-        dynamic_partitions_requests=[organizations.build_add_request(changed)] if changed else [],
-        cursor=json.dumps(now),
-        skip_reason=None if changed else "nothing new at the annotator",
+        run_requests=[dg.RunRequest(partition_key=key) for key in sorted(due)],
+        dynamic_partitions_requests=[organizations.build_add_request(sorted(due))] if due else [],
+        cursor=json.dumps({key: look for key, look in (seen | asked).items() if key in found}),
+        skip_reason=None if due else "nothing new at the annotator",
     )
 
 
 @dg.schedule(job=pull_organization, cron_schedule="0 2 * * *", default_status=dg.DefaultScheduleStatus.STOPPED)
-def nightly(context: dg.ScheduleEvaluationContext, annotator: AnnotatorResource) -> Sequence[dg.RunRequest]:
+def nightly(
+    context: dg.ScheduleEvaluationContext, annotator: AnnotatorResource, store: StoreResource
+) -> Sequence[dg.RunRequest]:
     """Pulls every organization at two in the morning; scores and worklists follow what arrived."""
     with annotator.connect() as client:
-        keys = sorted({partition_key(organization) for organization in client.list_organizations()})
+        keys = sorted({*map(partition_key, client.list_organizations()), *stored_keys(store.open())})
     assert organizations.name
     context.instance.add_dynamic_partitions(organizations.name, keys)
     return [dg.RunRequest(partition_key=key) for key in keys]
+
+
+def look_at_queues(client: "AnnotatorClient", store: Store) -> dict[str, str]:
+    """A text per partition key that changes with the organization's queue; ``gone`` for one that is listed no more."""
+    looks: dict[str, list[str]] = {key: [] for key in stored_keys(store)}
+    for organization in client.list_organizations():
+        looks.setdefault(partition_key(organization), []).append(client.count_sequences(organization).fingerprint())
+    return {key: " ".join(glances) or "gone" for key, glances in looks.items()}
+
+
+def _last_pulled(instance: dg.DagsterInstance, key: str) -> float:
+    """When raw_sequences last materialized this partition, as seconds since the epoch; 0 for never."""
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey("raw_sequences"), asset_partitions=[key])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return records[0].timestamp if records else 0.0
 
 
 JOBS = (pull_organization,)

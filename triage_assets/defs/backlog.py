@@ -17,12 +17,17 @@ from triage_assets.store import Store
 from triage_assets.worklists.records import BACKLOG_COLUMNS, ModelScores
 
 
-def load_backlog_table(store: Store) -> pa.Table:
-    """The backlog of all organizations, in the columns that the worklists need."""
+def load_backlog_table(store: Store) -> tuple[pa.Table, Mapping[str, str]]:
+    """The backlog of all organizations, in the columns that the worklists need, and each organization's stage."""
     columns = list(BACKLOG_COLUMNS)
-    tables = [read_snapshot(store, key, columns) for key in stored_keys(store)]
-    empty = pa.schema([SNAPSHOT_SCHEMA.field(name) for name in columns]).empty_table()
-    return pa.concat_tables([empty, *(table.replace_schema_metadata(None) for table in tables if table is not None)])
+    parts = [pa.schema([SNAPSHOT_SCHEMA.field(name) for name in columns]).empty_table()]
+    stages = {}
+    for key in stored_keys(store):
+        table = read_snapshot(store, key, columns)
+        if table is not None:
+            parts.append(table.replace_schema_metadata(None))
+            stages[key] = (table.schema.metadata or {}).get(b"stage", b"").decode()
+    return pa.concat_tables(parts), stages
 
 
 def load_backlogs(store: Store) -> Mapping[str, Callable[[], tuple[pa.Table, pa.Table]]]:
@@ -43,5 +48,5 @@ def load_model_scores(store: Store, packages: Sequence[Path], detector: str) -> 
         scores = load_current(store, name)
         if scores is not None:
             record = load_model_record(store, name) or {}
-            found.append(ModelScores(name, identity.version, scores, {"caution": identity.caution, **record}))
+            found.append(ModelScores(name, identity.version, scores, record, identity.caution))
     return tuple(found)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from triage_assets.annotator.snapshot import iter_sequences
-from triage_assets.defs.metadata import listing, table
+from triage_assets.defs.metadata import listing, table_of_reasons
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.raw_sequences import raw_sequences
 from triage_assets.defs.resources import AnnotatorResource, StoreResource
@@ -38,7 +38,7 @@ def frame_shards(
         f"{len(report.incomplete)} sequences incomplete"
     )
     checks = [_check_index(check_layout(target, key)), _check_complete(report.incomplete)]
-    if not report.changed:
+    if report.data_version == _last_data_version(context):
         yield from checks
         return
     yield dg.MaterializeResult(
@@ -57,6 +57,14 @@ def frame_shards(
     )
 
 
+def _last_data_version(context: dg.AssetExecutionContext) -> str | None:
+    """The data version of this partition's last materialization; a killed run may have packed frames without one."""
+    wanted = dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=[context.partition_key])
+    records = context.instance.fetch_materializations(wanted, limit=1).records
+    last = records[0].asset_materialization if records else None
+    return (last.tags or {}).get("dagster/data_version") if last else None
+
+
 def _check_index(fault: str | None) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name="index_agrees_with_shards",
@@ -72,5 +80,5 @@ def _check_complete(incomplete: Mapping[int, str]) -> dg.AssetCheckResult:
         passed=not incomplete,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{len(incomplete)} sequences incomplete and tried again by the next run{why}",
-        metadata={"incomplete": table({"sequence_id": which, "reason": why} for which, why in incomplete.items())},
+        metadata={"incomplete": table_of_reasons(incomplete)},
     )

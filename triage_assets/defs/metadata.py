@@ -14,10 +14,27 @@ from numpy.typing import NDArray
 Scalar = str | int | float | bool | None
 
 
-def table(rows: Iterable[Mapping[str, Scalar]]) -> dg.TableMetadataValue | dg.MetadataValue:
-    """An inline table; a line of text where there is no row, which Dagster's table cannot show."""
+def table(rows: Iterable[Mapping[str, Scalar]]) -> dg.MetadataValue:
+    """An inline table; a line of text where there is no row, which Dagster's table cannot show.
+
+    The rows must be few: organizations, reasons. For what may be thousands there is `table_of_reasons`.
+    """
     records = [dg.TableRecord(dict(row)) for row in rows]
     return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("none")
+
+
+def table_of_reasons(reasons: Mapping[int, str]) -> dg.MetadataValue:
+    """How many sequences have each reason, with the first few ids: an event stays small however much went wrong."""
+    ids: dict[str, list[int]] = {}
+    for sequence_id, reason in reasons.items():
+        ids.setdefault(reason, []).append(sequence_id)
+    ordered = sorted(ids.items(), key=lambda item: -len(item[1]))
+    shown: list[Mapping[str, Scalar]] = [
+        {"sequences": len(which), "reason": reason, "for example": ", ".join(map(str, which[:5]))}
+        for reason, which in ordered[:20]
+    ]
+    rest = sum(len(which) for _, which in ordered[20:])
+    return table([*shown, {"sequences": rest, "reason": "other reasons", "for example": ""}] if rest else shown)
 
 
 def score_histogram(scores: NDArray[np.float64], *, threshold: float | None = None) -> dg.MarkdownMetadataValue:

@@ -90,7 +90,11 @@ def _report_organizations(context: dg.AssetExecutionContext, report: ScoringRepo
     for row in report.organizations:
         if report.changed or row.organization_key not in known:
             context.log_event(
-                dg.AssetMaterialization(org_predictions.key, partition=row.organization_key, metadata=_counts(row))
+                dg.AssetMaterialization(
+                    org_predictions.key,
+                    partition=row.organization_key,
+                    metadata={"model": report.name, **_counts(row)},
+                )
             )
 
 

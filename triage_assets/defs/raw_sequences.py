@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from triage_assets.annotator.snapshot import snapshot_path
-from triage_assets.defs.metadata import table
+from triage_assets.defs.metadata import table, table_of_reasons
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import AnnotatorResource, StoreResource
 from triage_assets.progress import report_progress
@@ -61,7 +61,7 @@ def raw_sequences(
             "changed": report.n_changed,
             "unchanged": report.n_unchanged,
             "gone": report.n_gone,
-            "incomplete": table({"sequence_id": key, "reason": why} for key, why in report.incomplete.items()),
+            "incomplete": table_of_reasons(report.incomplete),
             "altered_values": table({"reason": why, "values": count} for why, count in report.altered.items()),
             "rejected_rows": table({"reason": why, "rows": count} for why, count in report.rejected.items()),
             "path": snapshot_path(context.partition_key),

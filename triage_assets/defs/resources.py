@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from triage_assets.annotator.client import AnnotatorClient
 
 
-class StoreResource(dg.ConfigurableResource[Store]):
+class StoreResource(dg.ConfigurableResource):
     """The store that every asset reads and writes."""
 
     location: str | None = Field(None, description="Folder of the store; TRIAGE_STORE where empty.")
@@ -31,7 +31,7 @@ class StoreResource(dg.ConfigurableResource[Store]):
         return open_store(self.location or load_settings().triage_store)
 
 
-class AnnotatorResource(dg.ConfigurableResource[None]):
+class AnnotatorResource(dg.ConfigurableResource):
     """The annotator, read-only. Address and credentials come from ANNOTATOR_API_URL, _LOGIN and _PASSWORD."""
 
     def settings(self) -> Settings:
@@ -43,7 +43,7 @@ class AnnotatorResource(dg.ConfigurableResource[None]):
         return open_client(self.settings())
 
 
-class ModelsResource(dg.ConfigurableResource[tuple[Path, ...]]):
+class ModelsResource(dg.ConfigurableResource):
     """The model packages that score the backlog."""
 
     paths: list[str] = Field(default=[], description="Model packages; TRIAGE_MODEL where empty.")

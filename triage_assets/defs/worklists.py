@@ -1,5 +1,7 @@
 """The asset `worklists`: the backlog split at the threshold into To Review and Unlabel, as files."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 import numpy as np
 from pydantic import Field
@@ -10,14 +12,16 @@ from triage_assets.defs.metadata import score_histogram, table
 from triage_assets.defs.predictions import predictions
 from triage_assets.defs.raw_sequences import raw_sequences
 from triage_assets.defs.resources import ModelsResource, StoreResource
-from triage_assets.worklists.records import DEFAULT_THRESHOLD, FOLDER, INVARIANTS
+from triage_assets.settings import load_settings
+from triage_assets.worklists.records import FOLDER, INVARIANTS
 
 
 class WorklistsConfig(dg.Config):
     """Where the split is made."""
 
-    threshold: float = Field(
-        DEFAULT_THRESHOLD, description="A sequence whose score is at or above it goes To Review; from 0 to 1."
+    threshold: float | None = Field(
+        None,
+        description="A sequence whose score is at or above it goes To Review. Where empty: TRIAGE_THRESHOLD, 0.35.",
     )
     detector: str = Field("annotator", description="Whose boxes the scores were made on, as in `predictions`.")
 
@@ -26,40 +30,53 @@ class WorklistsConfig(dg.Config):
     deps=[raw_sequences, predictions],
     kinds={"python", "json", "parquet"},
     automation_condition=follow_upstream,
-    check_specs=[dg.AssetCheckSpec(name, asset="worklists") for name in INVARIANTS],
+    check_specs=[dg.AssetCheckSpec(name, asset="worklists") for name in (*INVARIANTS, "backlog_is_of_one_stage")],
 )
 def worklists(
     context: dg.AssetExecutionContext, config: WorklistsConfig, models: ModelsResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """To Review for people, Unlabel as a ready-to-send file that nobody sends; only this asset knows the threshold."""
     from triage_assets.worklists.build import build_results
-    from triage_assets.worklists.export import check_invariants, write_worklists
+    from triage_assets.worklists.export import check_invariants, describe_caution, write_worklists
     from triage_assets.worklists.summary import count_by_organization
 
     target = store.open()
-    backlog = load_backlog_table(target)
+    threshold = load_settings().triage_threshold if config.threshold is None else config.threshold
+    backlog, stages = load_backlog_table(target)
     scores = load_model_scores(target, models.packages(target), config.detector)
-    results = build_results(backlog, scores, config.threshold)
-    report = write_worklists(target, results, scores, config.threshold)
+    results = build_results(backlog, scores, threshold)
+    report = write_worklists(target, results, scores, threshold, stages)
     context.log.info(f"{report.n_review} To Review, {report.n_unlabeled} Unlabel, {report.n_dropped} dropped")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(report.data_version),
         metadata={
-            "threshold": config.threshold,
-            "caution": "; ".join(filter(None, (model.provenance["caution"] for model in scores))) or "none",
+            "threshold": threshold,
+            "caution": describe_caution(scores) or "none",
             "backlog": report.n_backlog,
             "review": report.n_review,
             "unlabeled": report.n_unlabeled,
             "dropped": report.n_dropped,
-            "scores": score_histogram(
-                results["triage_score"].dropna().to_numpy(np.float64), threshold=config.threshold
-            ),
+            "scores": score_histogram(results["triage_score"].dropna().to_numpy(np.float64), threshold=threshold),
             "organizations": table(count_by_organization(results)),
             "files_changed": ", ".join(report.files_changed) or "none",
             "path": f"{target.location}/{FOLDER}",
         },
         check_results=[
-            dg.AssetCheckResult(check_name=promise.name, passed=promise.holds, description=promise.found)
-            for promise in check_invariants(target, set(backlog["sequence_id"].to_pylist()))
+            *(
+                dg.AssetCheckResult(check_name=promise.name, passed=promise.holds, description=promise.found)
+                for promise in check_invariants(target, set(backlog["sequence_id"].to_pylist()))
+            ),
+            _check_stage(stages),
         ],
+    )
+
+
+def _check_stage(stages: Mapping[str, str]) -> dg.AssetCheckResult:
+    found = sorted(set(stages.values()))
+    return dg.AssetCheckResult(
+        check_name="backlog_is_of_one_stage",
+        passed=len(found) <= 1,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"the organizations' backlogs are of the stages {', '.join(found) or 'none'}: "
+        "`triage run --stage S` without --organization makes them one",
     )

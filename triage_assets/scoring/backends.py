@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from triage_assets.errors import ShardError, StoreError
-from triage_assets.scoring.planning import FrameRef, SequenceTask
+from triage_assets.errors import ImageError, ScoringError, ShardError, StoreError
+from triage_assets.scoring.failures import failing_alone
+from triage_assets.scoring.planning import SequenceTask
 from triage_assets.scoring.records import (
     DETECTOR_BUNDLED,
     INCOMPLETE,
@@ -83,27 +84,31 @@ class LocalBackend:
         """Score the tasks in order; frames of the next ones are read and decoded beside the network."""
         engine = self._load()
         under_way: deque[SequenceTask] = deque()
-        unreadable: deque[TaskOutcome] = deque()
+        unprepared: deque[TaskOutcome] = deque()
 
         def inputs() -> Iterator[SequenceInput]:
             for task in tasks:
                 try:
-                    sequence = read_sequence(self._store, task, self._find_boxes)
+                    with failing_alone(f"sequence {task.sequence_id}", StoreError, ShardError):
+                        sequence = read_sequence(self._store, task, self._find_boxes)
                 except (StoreError, ShardError) as error:
                     logger.warning("Sequence %d cannot be read: %s", task.sequence_id, error)
-                    unreadable.append(TaskOutcome(task, None, INCOMPLETE, str(error)))
+                    unprepared.append(TaskOutcome(task, None, INCOMPLETE, str(error)))
+                    continue
+                except ScoringError as error:
+                    unprepared.append(TaskOutcome(task, None, PREDICT_FAILED, str(error)))
                     continue
                 under_way.append(task)
                 yield sequence
 
         for outcome in engine.score(inputs()):
-            yield from _drain(unreadable)
+            yield from _drain(unprepared)
             task = under_way.popleft()
             if outcome.error is None:
                 yield TaskOutcome(task, outcome.score)
             else:
                 yield TaskOutcome(task, None, PREDICT_FAILED, str(outcome.error))
-        yield from _drain(unreadable)
+        yield from _drain(unprepared)
 
     def close(self) -> None:
         """End the engine's threads."""
@@ -131,19 +136,21 @@ class LocalBackend:
 def read_sequence(store: Store, task: SequenceTask, find_boxes: BoxFinder | None = None) -> SequenceInput:
     """The frames of a task from their shard, in one read where they lie together.
 
-    With ``find_boxes`` the boxes are those it finds in each image. Raises `StoreError` where the shard cannot be read,
-    and `ShardError` where a frame's bytes are not those of the index.
+    With ``find_boxes`` the boxes are those it finds in each image; an image that it cannot decode has none, and the
+    engine will leave it out. Raises `StoreError` where the shard cannot be read, and `ShardError` where a frame's bytes
+    are not those of the index.
     """
     frames = []
     for frame, image in zip(task.frames, _read_images(store, task), strict=True):
         if hashlib.sha256(image).hexdigest() != frame.sha256:
+            path = shard_path(task.organization_key, frame.shard)
             raise ShardError(
-                f"Shard {_shard_path(task, frame)} does not hold frame {frame.detection_id} where its index says",
+                f"Shard {path} does not hold frame {frame.detection_id} where its index says",
                 found=f"other bytes at offset {frame.offset}",
                 expected=f"{frame.size} bytes with SHA-256 {frame.sha256}",
                 do="Run `triage shards verify`, then `triage shards reindex`.",
             )
-        frames.append(FrameInput(image, frame.boxes if find_boxes is None else find_boxes(image)))
+        frames.append(FrameInput(image, frame.boxes if find_boxes is None else _detect(find_boxes, image)))
     return SequenceInput(f"sequence {task.sequence_id}", tuple(frames))
 
 
@@ -153,14 +160,24 @@ def _read_images(store: Store, task: SequenceTask) -> list[bytes]:
     payload = sum(frame.size for frame in task.frames)
     is_together = end - first.offset <= payload + _GAP_BYTES * len(task.frames)
     if is_together and all(frame.shard == first.shard for frame in task.frames):
-        data = memoryview(store.read_range(_shard_path(task, first), first.offset, end - first.offset))
+        path = shard_path(task.organization_key, first.shard)
+        data = memoryview(store.read_range(path, first.offset, end - first.offset))
         starts = [frame.offset - first.offset for frame in task.frames]
         return [bytes(data[start : start + frame.size]) for start, frame in zip(starts, task.frames, strict=True)]
-    return [store.read_range(_shard_path(task, frame), frame.offset, frame.size) for frame in task.frames]
+    paths = [shard_path(task.organization_key, frame.shard) for frame in task.frames]
+    return [store.read_range(path, frame.offset, frame.size) for path, frame in zip(paths, task.frames, strict=True)]
 
 
-def _shard_path(task: SequenceTask, frame: FrameRef) -> str:
-    return f"shards/organization={task.organization_key}/{frame.shard}.tar"
+def shard_path(organization_key: str, shard: str) -> str:
+    """Where a shard's tar is in the store. Says the same as the shards' own rule, which a test holds against it."""
+    return f"shards/organization={organization_key}/{shard}.tar"
+
+
+def _detect(find_boxes: BoxFinder, image: bytes) -> tuple[ScoringBox, ...]:
+    try:
+        return find_boxes(image)
+    except ImageError:
+        return ()
 
 
 def _drain(outcomes: deque[TaskOutcome]) -> Iterator[TaskOutcome]:

@@ -7,7 +7,7 @@ network works on the sequence before. What does not: each step's own arithmetic,
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,6 +20,8 @@ from triage_assets.errors import ImageError, ScoringError
 from triage_assets.images import decode_rgb
 from triage_assets.scoring.calibrator import TubeFeatures, sigmoid
 from triage_assets.scoring.crops import PixelBox, crop_box, cut_patch
+from triage_assets.scoring.device import open_device
+from triage_assets.scoring.failures import failing_alone
 from triage_assets.scoring.package import ModelPackage
 from triage_assets.scoring.records import (
     FrameInput,
@@ -42,6 +44,8 @@ _EMBED_BATCH = 32
 _JUDGE_BATCH = 256
 # Sequences that are decoded ahead of the network.
 _AHEAD = 2
+# A device without memory and an engine that is being closed say nothing of the sequence they met.
+_NOT_OF_THE_SEQUENCE = (torch.OutOfMemoryError, CancelledError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class ScoringEngine:
     def __init__(self, package: ModelPackage, device: str = "cpu", *, decode_threads: int = 2) -> None:
         self.package = package
         self._settings = package.settings
-        self._device = torch.device(device)
+        self._device = open_device(device)
         self._classifier = package.classifier.to(self._device)
         normalization = package.settings.model_input.normalization
         self._mean = torch.tensor(normalization.mean, device=self._device).view(1, 3, 1, 1)
@@ -105,7 +109,10 @@ class ScoringEngine:
     def score(
         self, sequences: Iterable[SequenceInput], *, compute_trigger: bool = True, roi: Roi | None = None
     ) -> Iterator[Outcome]:
-        """Score sequences in order, reading ``sequences`` no further than a few ahead."""
+        """Score sequences in order, reading ``sequences`` no further than a few ahead.
+
+        Whatever goes wrong with one sequence is its own outcome; running out of memory alone ends the iteration.
+        """
         waiting: deque[tuple[str, Future[PreparedSequence]]] = deque()
         source = iter(sequences)
         is_open = True
@@ -128,7 +135,8 @@ class ScoringEngine:
         self, sequence: SequenceInput, *, compute_trigger: bool = True, roi: Roi | None = None
     ) -> SequenceScore:
         """Score one sequence. Raises `ScoringError`."""
-        return self._decide(self.prepare(sequence, roi=roi), compute_trigger=compute_trigger)
+        with failing_alone(sequence.name, *_NOT_OF_THE_SEQUENCE):
+            return self._decide(self.prepare(sequence, roi=roi), compute_trigger=compute_trigger)
 
     def prepare(self, sequence: SequenceInput, *, roi: Roi | None = None) -> PreparedSequence:
         """Find the tubes and cut their patches.
@@ -205,7 +213,8 @@ class ScoringEngine:
 
     def _outcome(self, name: str, prepared: Future[PreparedSequence], *, compute_trigger: bool) -> Outcome:
         try:
-            return Outcome(name, self._decide(prepared.result(), compute_trigger=compute_trigger), None)
+            with failing_alone(name, *_NOT_OF_THE_SEQUENCE):
+                return Outcome(name, self._decide(prepared.result(), compute_trigger=compute_trigger), None)
         except ScoringError as error:
             return Outcome(name, None, error)
 

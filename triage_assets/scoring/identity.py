@@ -20,6 +20,9 @@ from triage_assets.scoring.problems import describe_problems
 from triage_assets.scoring.records import DETECTOR_ANNOTATOR, DETECTOR_BUNDLED
 
 FORMAT_VERSION = 1
+# Goes up whenever the same model would score the same frames and boxes otherwise than before: everything is then scored
+# again.
+ENGINE_VERSION = 1
 Block = TypeVar("Block", bound=BaseModel)
 MANIFEST = "manifest.yaml"
 _DOWNLOAD = "Download the model.zip again, or name another one in TRIAGE_MODEL."
@@ -67,12 +70,7 @@ def model_fingerprint(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise PackageError(
-            f"The model package {path} cannot be read",
-            found=error.strerror or str(error),
-            expected="a model.zip",
-            do="Correct TRIAGE_MODEL, or download the package.",
-        ) from None
+        raise _unreadable(path, error) from None
 
 
 def read_identity(path: Path) -> ModelIdentity:
@@ -92,12 +90,7 @@ def open_package(path: Path) -> zipfile.ZipFile:
             f"The model package {path} is no zip file", found=str(error), expected="a model.zip", do=_DOWNLOAD
         ) from None
     except OSError as error:
-        raise PackageError(
-            f"The model package {path} cannot be read",
-            found=error.strerror or str(error),
-            expected="a model.zip",
-            do="Correct TRIAGE_MODEL, or download the package.",
-        ) from None
+        raise _unreadable(path, error) from None
 
 
 def read_member(package: zipfile.ZipFile, name: str, path: Path) -> bytes:
@@ -165,3 +158,12 @@ def read_config(path: Path) -> dict[str, object]:
     with open_package(path) as package:
         manifest = read_manifest(package, path)
         return read_yaml(read_member(package, manifest.config, path), f"{manifest.config} in {path}")
+
+
+def _unreadable(path: Path, error: OSError) -> PackageError:
+    return PackageError(
+        f"The model package {path} cannot be read",
+        found=error.strerror or str(error),
+        expected="a model.zip",
+        do="Correct TRIAGE_MODEL, or download the package.",
+    )

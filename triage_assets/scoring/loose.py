@@ -57,7 +57,7 @@ def score_folder(engine: ScoringEngine, folder: Path) -> dict[str, object]:
 
 
 def read_folder(folder: Path) -> SequenceInput:
-    """The sequence in ``folder``. Frames are in the order of `DETECTIONS`, boxes without an area are left out.
+    """The sequence in ``folder``. Frames are in the order of `DETECTIONS`, boxes that cannot be used are left out.
 
     Raises `ScoringError` where the file is missing or wrong, and where a frame is missing or lies outside the folder.
     """

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from triage_assets.errors import StoreError
 from triage_assets.scoring.backends import TaskOutcome
-from triage_assets.scoring.identity import ModelIdentity
+from triage_assets.scoring.identity import ENGINE_VERSION, ModelIdentity
 from triage_assets.scoring.tables import SCORE_FIELDS, rows_to_table
 from triage_assets.store import Store, check_format_version
 
@@ -106,10 +106,11 @@ def load_index(folder: PartsFolder) -> pa.Table:
     return index
 
 
-def stamp(identity: ModelIdentity, detector: str) -> dict[str, str]:
+def stamp(identity: ModelIdentity, detector: str, format_version: int = FORMAT_VERSION) -> dict[str, str]:
     """What every file of predictions says of its origin."""
     return {
-        "format_version": str(FORMAT_VERSION),
+        "format_version": str(format_version),
+        "engine_version": str(ENGINE_VERSION),
         "model_version": identity.version,
         "model_sha256": identity.sha256,
         "detector": detector,
@@ -125,8 +126,11 @@ def to_ipc(table: pa.Table) -> bytes:
     return data
 
 
-def read_ipc(folder: PartsFolder, name: str) -> pa.Table | None:
-    """A table written by `to_ipc`, None where there is none. Raises `StoreError` where it is damaged."""
+def read_ipc(folder: PartsFolder, name: str, format_version: int = FORMAT_VERSION) -> pa.Table | None:
+    """A table written by `to_ipc`, None where there is none.
+
+    Raises `StoreError` where it is damaged or older than ``format_version``, `NewerFormat` where it is newer.
+    """
     data = folder.store.read_or_none(folder.path(name))
     if data is None:
         return None
@@ -135,7 +139,14 @@ def read_ipc(folder: PartsFolder, name: str) -> pa.Table | None:
     except (pa.ArrowException, OSError) as error:
         raise damaged(folder, name, str(error)) from None
     version = _number((table.schema.metadata or {}).get(b"format_version"))
-    check_format_version(folder.store, folder.path(name), version, FORMAT_VERSION)
+    check_format_version(folder.store, folder.path(name), version, format_version)
+    if version != format_version:
+        raise StoreError(
+            f"{folder.store.location}/{folder.path(name)} was written by an older version of this project",
+            found=f"format version {version}",
+            expected=f"format version {format_version}",
+            do="Materialize predictions: it is made again from what was scored.",
+        )
     return table
 
 
@@ -177,6 +188,14 @@ def _best_rows(rows: pa.Table) -> pa.Table:
     codes = ordered["frames_fingerprint"].combine_chunks().dictionary_encode().indices.to_numpy()
     _, first = np.unique(codes, return_index=True)
     return ordered.drop_columns(["is_dropped"]).take(pa.array(first)).replace_schema_metadata(None)
+
+
+def write_if_changed(folder: PartsFolder, name: str, data: bytes) -> bool:
+    """Make the file hold ``data``; False where it did already."""
+    if folder.store.read_or_none(folder.path(name)) == data:
+        return False
+    folder.store.write(folder.path(name), data)
+    return True
 
 
 def _number(value: object) -> int | None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from triage_assets.scoring.identity import ENGINE_VERSION
 from triage_assets.scoring.records import (
     DETECTOR_ANNOTATOR,
     INCOMPLETE,
@@ -22,7 +23,9 @@ from triage_assets.scoring.records import (
     box_from_corners,
 )
 
-BACKLOG_COLUMNS = ("sequence_id", "organization_name", "camera_name", "recorded_at", "detections")
+BACKLOG_COLUMNS = (
+    "sequence_id", "organization_name", "camera_name", "recorded_at", "last_seen_at", "n_detections", "detections",
+)  # fmt: skip
 FRAME_COLUMNS = ("sequence_id", "detection_id", "offset", "size", "sha256", "unusable_reason", "shard")
 
 PLAN_SCHEMA = pa.schema(
@@ -31,7 +34,8 @@ PLAN_SCHEMA = pa.schema(
         ("frames_fingerprint", pa.string()),
         ("n_frames", pa.int32()),
         ("n_frames_unusable", pa.int32()),
-        ("n_frames_missing", pa.int32()),
+        ("last_seen_at", pa.timestamp("us", "UTC")),
+        ("n_detections", pa.int32()),
         ("dropped_reason", pa.string()),
         ("dropped_error", pa.string()),
     ]
@@ -55,7 +59,10 @@ class FrameRef:
 
 @dataclass(frozen=True, slots=True)
 class SequenceTask:
-    """One sequence to score. ``frames`` are the usable ones in time order; small enough to send to another process."""
+    """One sequence to score, of which every frame is stored or known to be unusable.
+
+    ``frames`` are the usable ones in time order; small enough to send to another process.
+    """
 
     organization_key: str
     sequence_id: int
@@ -99,9 +106,8 @@ def plan_scoring(
     """Compare one organization's backlog and stored frames with the fingerprints that are ``scored`` already.
 
     ``backlog`` has `BACKLOG_COLUMNS` of the snapshot, ``frames`` has `FRAME_COLUMNS` of the live shards' index. A
-    sequence without any usable frame is dropped: ``no_images`` where all its frames are known to be unusable,
-    ``incomplete`` where some are in no shard yet. One of which a part is stored is scored on that part until the rest
-    arrives.
+    sequence of which any frame is in no shard yet is dropped as ``incomplete``, whatever it scored before: a score is
+    of all frames. One whose frames are all known to be unusable is dropped as ``no_images``.
     """
     table = _Frames(backlog.select(list(BACKLOG_COLUMNS)), frames.select(list(FRAME_COLUMNS)))
     fingerprints = table.fingerprints(detector)
@@ -112,7 +118,8 @@ def plan_scoring(
             pa.array(fingerprints, pa.string()),
             pa.array(table.n_usable.astype(np.int32)),
             pa.array(table.n_unusable.astype(np.int32)),
-            pa.array(table.n_missing.astype(np.int32)),
+            _array(backlog["last_seen_at"]).cast(pa.timestamp("us", "UTC")),
+            _array(backlog["n_detections"]).cast(pa.int32()),
             pa.array(reasons, pa.string()),
             pa.array(errors, pa.string()),
         ],
@@ -148,6 +155,7 @@ class _Frames:
         self._is_usable = pc.is_null(_array(frames["unusable_reason"])).to_numpy(zero_copy_only=False)[self._frame]
         self.n_usable = self._count(owner[self._is_usable])
         self.n_unusable = self._count(owner[~self._is_usable])
+        self.is_scorable = (self.n_usable > 0) & (self.n_missing == 0)
         self._ends = np.cumsum(self._count(owner))
         self._starts = self._ends - self._count(owner)
 
@@ -155,20 +163,19 @@ class _Frames:
         return np.bincount(owners, minlength=len(self.sequence_ids))
 
     def fingerprints(self, detector: str) -> list[str | None]:
-        """SHA-256 over the detector, the sequence, and its stored frames' ids, images and boxes; None if none is
-        usable.
+        """SHA-256 over engine, detector, sequence, and its frames' ids, images and boxes; None where it is dropped.
 
         A detector of our own depends on the images alone, so its fingerprints leave the annotator's boxes out.
         """
         results: list[str | None] = [None] * len(self.sequence_ids)
-        salt = hashlib.sha256(f"frames 1 {detector}".encode()).digest()
+        salt = hashlib.sha256(f"engine {ENGINE_VERSION} frames 1 {detector}".encode()).digest()
         hashes = _array(pc.fill_null(self._stored["sha256"], "unusable"))
         for first in range(0, len(results), _BATCH):
             last = min(first + _BATCH, len(results))
             base, end = int(self._starts[first]), int(self._ends[last - 1])
             images = _Joined(hashes.take(pa.array(self._frame[base:end])))
             boxes = _BoxBytes(self._boxes.take(pa.array(self._detection[base:end]))) if end > base else None
-            for row in np.flatnonzero(self.n_usable[first:last]) + first:
+            for row in np.flatnonzero(self.is_scorable[first:last]) + first:
                 start, stop = int(self._starts[row]), int(self._ends[row])
                 digest = hashlib.sha256(salt)
                 digest.update(self.sequence_ids[row].tobytes())
@@ -180,14 +187,15 @@ class _Frames:
         return results
 
     def dropped(self) -> tuple[list[str | None], list[str | None]]:
-        """Reason and text of every sequence without a usable frame."""
+        """Reason and text of every sequence that cannot be scored now."""
         reasons: list[str | None] = [None] * len(self.sequence_ids)
         errors: list[str | None] = [None] * len(self.sequence_ids)
-        for row in np.flatnonzero(self.n_usable == 0).tolist():
+        for row in np.flatnonzero(~self.is_scorable).tolist():
             missing, unusable = int(self.n_missing[row]), int(self.n_unusable[row])
             if missing:
+                total = missing + unusable + int(self.n_usable[row])
                 reasons[row] = INCOMPLETE
-                errors[row] = f"{missing} of {missing + unusable} frames are in no shard yet: run frame_shards again"
+                errors[row] = f"{missing} of {total} frames are in no shard yet: run frame_shards again"
             else:
                 reasons[row] = NO_IMAGES
                 errors[row] = self._why_unusable(row) if unusable else "the sequence has no detections"

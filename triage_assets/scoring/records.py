@@ -17,7 +17,7 @@ DETECTOR_BUNDLED = "bundled"
 
 @dataclass(frozen=True, slots=True)
 class ScoringBox:
-    """A detected region: centre and size normalised to the image, all finite, width and height positive."""
+    """A detected region: centre and size normalised to the image, with a positive area, in or near the image."""
 
     cx: float
     cy: float
@@ -31,10 +31,20 @@ class ScoringBox:
         return self.w * self.h
 
 
+# Detectors reach a little over the edge of an image. What lies ten images away is damage, and its arithmetic overflows.
+_FARTHEST = 10.0
+
+
 def box_from_centre(cx: float, cy: float, w: float, h: float, confidence: float) -> ScoringBox | None:
-    """The box, or None where a number is not finite or the box has no positive area: such a box has no crop."""
-    usable = all(math.isfinite(value) for value in (cx, cy, w, h, confidence)) and w > 0 and h > 0
-    return ScoringBox(cx, cy, w, h, confidence) if usable else None
+    """The box, or None where it cannot be used.
+
+    That is where a number is not finite, an edge is outside -10..10 images, or the area is not positive (also where
+    it is too small for a float): such a box has no crop.
+    """
+    if not all(math.isfinite(value) for value in (cx, cy, w, h, confidence)):
+        return None
+    is_near = abs(cx) + w / 2 <= _FARTHEST and abs(cy) + h / 2 <= _FARTHEST
+    return ScoringBox(cx, cy, w, h, confidence) if is_near and w > 0 and h > 0 and w * h > 0 else None
 
 
 def box_from_corners(x1: float, y1: float, x2: float, y2: float, confidence: float) -> ScoringBox | None:

@@ -1,7 +1,7 @@
 """The bytes of a shard: a ustar archive of plain files, ended by two empty blocks; the same members, the same bytes.
 
 What lives here: encoding and decoding of one member's header, and the padding around it. What does not: which members a
-shard has (`layout`), or where it is kept (`writer`, `scan`).
+shard has (`writer`, `meta`), or where it is kept (`catalog`).
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def encode_header(name: str, size: int) -> bytes:
         raise ShardError(f"{name!r} does not fit into a shard", found=f"{size} bytes", expected="less than 8 GiB")
     tail, prefix = _split_name(name)
     digits = b"%011o" % size
-    checksum = _CONSTANT_SUM + sum(tail) + sum(prefix) + sum(digits)
+    checksum = _CONSTANT_SUM + sum(tail + prefix + digits)
     return b"".join(
         (
             tail.ljust(_NAME_BYTES, b"\0"),

@@ -7,7 +7,7 @@ downloading (the caller's), or the writing of shards (`writer`).
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
@@ -32,7 +32,8 @@ Download = Callable[[Iterable[WantedSequence]], Iterable[DownloadedSequence]]
 class PackReport:
     """What a run did, and what the live shards hold after it.
 
-    ``n_frames_unusable`` counts those found in this run, ``n_frames_live`` the images of all live shards.
+    ``n_frames_unusable`` counts those found in this run, again or for the first time, ``n_frames_live`` the images of
+    all live shards.
     ``incomplete`` says of each sequence id that was left out why; the next run tries it again. ``changed`` is whether
     the catalog is another one than before. ``data_version`` is a digest of the live content, however it is divided
     into shards.
@@ -59,36 +60,25 @@ def pack_frames(
     download: Download,
     *,
     seal_bytes: int = SEAL_BYTES,
+    retry_unusable: bool = False,
 ) -> PackReport:
     """Store every frame of ``sequences`` that no live shard holds, and nothing else; both ends are read as needed.
 
     ``download`` gets the sequences with frames to fetch, lazily and perhaps from another thread, and is not called
     where there are none. A sequence with new frames is packed again whole, its held frames copied: what a shard ever
-    held stays held. A sequence without any detection has nothing to store. Where a download or the user stops the
-    run, the sequences finished until then are sealed before the error goes on.
+    held stays held. A sequence without any detection has nothing to store. With ``retry_unusable`` the frames that
+    are recorded as unusable are wanted again, and where they are as unusable as before nothing is written. Where a
+    download or the user stops the run, the sequences finished until then are sealed before the error goes on.
     Raises `StoreUnwritable`; `ShardError` and `NewerFormat` where the live shards cannot be read.
     """
     _, created = require_catalog(store, organization_key)
     swept = sweep_leftovers(store, organization_key)
-    wanted = _Wanted(_Held(store, organization_key), sequences)
-    tally: Counter[str] = Counter()
-    try:
-        with ShardWriter(store, organization_key, seal_bytes=seal_bytes) as writer:
-            first = next(wanted, None)
-            try:
-                for downloaded in download(chain([first], wanted)) if first is not None else ():
-                    _add(writer, wanted, downloaded, tally)
-            except StoreUnwritable:
-                raise
-            except BaseException:
-                writer.seal_if_whole()
-                raise
-            writer.seal()
-    except BaseException:
-        # Frees what the failure left, on a full disk perhaps most of it; the failure itself is what matters.
-        with suppress(TriageError):
-            sweep_leftovers(store, organization_key)
-        raise
+    wanted = _Wanted(_Held(store, organization_key, retry_unusable), sequences)
+    with (
+        _sweeping_after_failure(store, organization_key),
+        ShardWriter(store, organization_key, seal_bytes=seal_bytes) as writer,
+    ):
+        tally = _write_wanted(writer, wanted, download)
     wanted.close()
     n_frames_live, data_version = describe_live(store, organization_key)
     return PackReport(
@@ -124,24 +114,29 @@ def describe_live(store: Store, organization_key: str) -> tuple[int, str]:
 class _Held:
     """Which detections of which sequences the live shards hold, in 20 bytes a frame."""
 
-    def __init__(self, store: Store, organization_key: str) -> None:
+    def __init__(self, store: Store, organization_key: str, retry_unusable: bool) -> None:
         self._store = store
         self._key = organization_key
-        frames = load_frames(store, organization_key, ["sequence_id", "detection_id"])
+        frames = load_frames(store, organization_key, ["sequence_id", "detection_id", "offset"])
         order = pc.array_sort_indices(frames["sequence_id"].combine_chunks())
         frames = frames.take(order)
         self._sequence_ids = frames["sequence_id"].to_numpy()
         self._detection_ids = frames["detection_id"].to_numpy()
+        self._settled = frames["offset"].is_valid().to_numpy() | (not retry_unusable)
         self._shards = frames["shard"].dictionary_encode().combine_chunks()
         self._last_index: tuple[str, pa.Table] | None = None
 
     def detections(self, sequence_id: int) -> frozenset[int]:
-        """The detections that are held, or known to be unusable."""
-        return frozenset(self._detection_ids[self._rows(sequence_id)].tolist())
+        """The detections that are not to be fetched: those held, and those known to be unusable unless retried."""
+        rows = self._rows(sequence_id)
+        return frozenset(self._detection_ids[rows][self._settled[rows]].tolist())
 
-    def read(self, sequence_id: int) -> StoredSequence:
-        """What is held of a sequence. Raises `ShardError` and `StoreError`."""
-        shard = self._shards[self._rows(sequence_id).start].as_py()
+    def read(self, sequence_id: int) -> StoredSequence | None:
+        """What is held of a sequence, None where nothing is. Raises `ShardError` and `StoreError`."""
+        of_sequence = self._rows(sequence_id)
+        if of_sequence.start == of_sequence.stop:
+            return None
+        shard = self._shards[of_sequence.start].as_py()
         if self._last_index is None or self._last_index[0] != shard:
             catalog = load_catalog(self._store, self._key)
             [entry] = [entry for entry in catalog.shards if entry.name == shard] if catalog else []
@@ -151,12 +146,12 @@ class _Held:
         return read_sequence(self._store, self._key, rows.append_column("shard", pa.array([shard] * len(rows))))
 
     def _rows(self, sequence_id: int) -> slice:
-        start, end = np.searchsorted(self._sequence_ids, [sequence_id, sequence_id + 1])
+        start, end = self._sequence_ids.searchsorted(sequence_id), self._sequence_ids.searchsorted(sequence_id, "right")
         return slice(int(start), int(end))
 
 
 class _Wanted(Iterator[WantedSequence]):
-    """The sequences with frames that are not held, as they are asked for, and those that came to nothing."""
+    """The sequences with frames to fetch, as they are asked for, and those that came to nothing."""
 
     def __init__(self, held: _Held, sequences: Iterable[Sequence]) -> None:
         self.held = held
@@ -192,6 +187,38 @@ class _Wanted(Iterator[WantedSequence]):
         self.incomplete.update(dict.fromkeys(sorted(self._unanswered), "the download ended without it"))
 
 
+@contextmanager
+def _sweeping_after_failure(store: Store, organization_key: str) -> Iterator[None]:
+    """Free what a failure left, on a full disk perhaps most of it; the failure itself is what matters."""
+    try:
+        yield
+    except BaseException:
+        with suppress(TriageError):
+            sweep_leftovers(store, organization_key)
+        raise
+
+
+def _write_wanted(writer: ShardWriter, wanted: _Wanted, download: Download) -> Counter[str]:
+    """Download and seal every wanted sequence, where the download fails those that came before; what came, in numbers.
+
+    After `StoreUnwritable` nothing more is sealed.
+    """
+    tally: Counter[str] = Counter()
+    first = next(wanted, None)
+    if first is None:
+        return tally
+    try:
+        for downloaded in download(chain([first], wanted)):
+            _add(writer, wanted, downloaded, tally)
+    except StoreUnwritable:
+        raise
+    except BaseException:
+        writer.seal_if_whole()
+        raise
+    writer.seal()
+    return tally
+
+
 def _add(writer: ShardWriter, wanted: _Wanted, downloaded: DownloadedSequence, tally: Counter[str]) -> None:
     """Write one sequence, or note why it is left out of this run."""
     sequence, held = downloaded.wanted.sequence, downloaded.wanted.held
@@ -205,26 +232,33 @@ def _add(writer: ShardWriter, wanted: _Wanted, downloaded: DownloadedSequence, t
         )
         return
     try:
-        stored = wanted.held.read(sequence.id) if held else None
+        stored = wanted.held.read(sequence.id)
     except (ShardError, StoreError) as error:
         wanted.incomplete[sequence.id] = f"its held frames cannot be copied: {error}"
         return
-    packed = _merge(sequence, downloaded, stored)
-    writer.add(packed)
-    tally.update(
-        packed=1,
-        downloaded=len(downloaded.frames),
-        copied=len(stored.usable) if stored else 0,
-        unusable=len(downloaded.unusable),
-        bytes=sum(len(frame.image) for frame in downloaded.frames),
-    )
+    tally["downloaded"] += len(downloaded.frames)
+    tally["unusable"] += len(downloaded.unusable)
+    tally["bytes"] += sum(len(frame.image) for frame in downloaded.frames)
+    if stored is not None and _says_nothing_new(downloaded, stored):
+        return
+    writer.add(_merge(sequence, downloaded, stored))
+    tally["packed"] += 1
+    tally["copied"] += len(stored.usable) if stored else 0
+
+
+def _says_nothing_new(downloaded: DownloadedSequence, stored: StoredSequence) -> bool:
+    """Whether all that came are frames that are as unusable as they were."""
+    known = {frame.detection_id: frame.reason for frame in stored.unusable}
+    return not downloaded.frames and downloaded.unusable.items() <= known.items()
 
 
 def _merge(sequence: Sequence, downloaded: DownloadedSequence, stored: StoredSequence | None) -> PackedSequence:
     """Everything known of a sequence: what a shard holds, as the backlog describes it now, and what was downloaded."""
     detections = {detection.id: detection for detection in sequence.detections}
+    brought = {frame.detection_id for frame in downloaded.frames} | downloaded.unusable.keys()
     usable = [_described_anew(frame, detections) for frame in stored.usable] if stored else []
-    unusable = [_described_anew(frame, detections) for frame in stored.unusable] if stored else []
+    still_unusable = [frame for frame in stored.unusable if frame.detection_id not in brought] if stored else []
+    unusable = [_described_anew(frame, detections) for frame in still_unusable]
     for frame in downloaded.frames:
         detection = detections[frame.detection_id]
         usable.append(

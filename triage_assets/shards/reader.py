@@ -1,4 +1,4 @@
-"""Reading single frames and whole sequences out of shards, by the offsets of their index.
+"""Reading whole sequences out of shards, by the offsets of their index.
 
 What lives here: turning index rows into bytes. What does not: finding the rows (`catalog`), or walking a shard without
 its index (`scan`).
@@ -26,11 +26,6 @@ class StoredSequence:
     meta: SequenceMeta
     usable: tuple[UsableFrame, ...]
     unusable: tuple[UnusableFrame, ...]
-
-
-def read_frame(store: Store, path: str, offset: int, size: int) -> bytes:
-    """The bytes of one frame in the shard at ``path``, as they are stored. Raises `StoreError`."""
-    return store.read_range(path, offset, size)
 
 
 def read_sequence(store: Store, organization_key: str, rows: pa.Table) -> StoredSequence:

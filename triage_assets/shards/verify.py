@@ -1,7 +1,6 @@
 """Proving shards: every byte of every archive against its index, and every index against its catalog.
 
-What lives here: looking, and the report of every fault found. What does not: mending, which is `reindex`'s, and which
-this module offers beside it.
+What lives here: looking, and the report of every fault found. What does not: mending, which is `reindex`'s.
 """
 
 import hashlib
@@ -25,11 +24,8 @@ from triage_assets.shards.catalog import (
     tar_path,
 )
 from triage_assets.shards.index import INDEX_SCHEMA, IndexBuilder
-from triage_assets.shards.reindex import ReindexReport, reindex_shards
 from triage_assets.shards.scan import DAMAGED, ScannedSequence, changed_images, scan_shard, scanned_rows
 from triage_assets.store import Store
-
-__all__ = ["ReindexReport", "VerifyReport", "check_layout", "reindex_shards", "verify_shards"]
 
 _log = logging.getLogger(__name__)
 

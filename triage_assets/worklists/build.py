@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from triage_assets.errors import SettingsError
 from triage_assets.worklists.records import (
     BACKLOG_COLUMNS,
-    DEFAULT_THRESHOLD,
     NOT_SCORED,
+    OUT_OF_DATE,
     REVIEW,
     UNLABELED,
     ModelScores,
@@ -37,18 +37,19 @@ def build_results(backlog: pa.Table, models: Sequence[ModelScores], threshold: f
 
     A sequence goes to review when any model scores it at or above ``threshold``; the row's own score, logit, tubes and
     version are those of the model that scored it highest. A sequence that no model could score has a null bucket,
-    and ``dropped_reason`` and ``dropped_error`` say why. Raises `SettingsError` for a threshold outside 0..1.
+    and ``dropped_reason`` and ``dropped_error`` say why; a score of other frames than the backlog has now is none.
+    Raises `SettingsError` for a threshold outside 0..1.
     """
     if not 0.0 <= threshold <= 1.0:
         raise SettingsError(
             "The triage threshold cannot be used",
             found=threshold,
             expected="a number from 0 to 1",
-            do=f"Give the asset `worklists` another threshold; the default is {DEFAULT_THRESHOLD}.",
+            do="Correct TRIAGE_THRESHOLD, or the threshold that was given for this run.",
         )
     rows = backlog.select(list(BACKLOG_COLUMNS)).to_pandas()
     rows = rows.drop_duplicates("sequence_id", keep="last").sort_values("sequence_id", ignore_index=True)
-    aligned = [_align(model.scores, rows["sequence_id"]) for model in models]
+    aligned = [_align(model.scores, rows) for model in models]
     scores = np.empty((len(rows), len(models)))
     for number, table in enumerate(aligned):
         scores[:, number] = table["triage_score"].to_numpy(np.float64, na_value=np.nan)
@@ -98,14 +99,22 @@ def in_review_order(results: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _align(scores: pa.Table, sequence_ids: pd.Series) -> pd.DataFrame:
-    """The scores' rows in the backlog's order; all null where a sequence has none."""
+def _align(scores: pa.Table, rows: pd.DataFrame) -> pd.DataFrame:
+    """The scores' rows in the backlog's order; all null where a sequence has none.
+
+    A row that was made for other frames than the sequence has now becomes a dropped one.
+    """
     columns = [
-        "sequence_id", "triage_score", "best_logit", "num_tubes_kept", "trigger_frame_index", "n_frames_unusable",
-        "dropped_reason", "dropped_error",
+        "sequence_id", "last_seen_at", "n_detections", "triage_score", "best_logit", "num_tubes_kept",
+        "trigger_frame_index", "n_frames_unusable", "dropped_reason", "dropped_error",
     ]  # fmt: skip
     frame = scores.select(columns).to_pandas(types_mapper=_NULLABLE.get).drop_duplicates("sequence_id", keep="last")
-    in_order: pd.DataFrame = frame.set_index("sequence_id").reindex(sequence_ids).reset_index(drop=True)
+    in_order: pd.DataFrame = frame.set_index("sequence_id").reindex(rows["sequence_id"]).reset_index(drop=True)
+    known = in_order["last_seen_at"].notna()
+    same = (in_order["last_seen_at"] == rows["last_seen_at"]) & (in_order["n_detections"] == rows["n_detections"])
+    stale = (known & ~same.fillna(False)).to_numpy(bool)
+    in_order.loc[stale, in_order.columns[2:]] = pd.NA
+    in_order.loc[stale, ["dropped_reason", "dropped_error"]] = ["incomplete", OUT_OF_DATE]
     return in_order
 
 

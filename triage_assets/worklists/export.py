@@ -17,12 +17,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from triage_assets.store import Store, check_format_version
+from triage_assets.store import Store
 from triage_assets.worklists.build import in_review_order
 from triage_assets.worklists.records import FOLDER, INVARIANTS, REVIEW, UNLABELED, ModelScores, score_names
 
 FORMAT_VERSION = 1
 
+
+class _Everything:
+    """Names every file as live: what a sweep then removes is unfinished writes only."""
+
+    def __contains__(self, path: object) -> bool:
+        return True
+
+
+# As Python objects a row takes about 5 kB: so many at once are little beside the file itself.
+_ROWS_AT_ONCE = 20_000
 _ITEM_COLUMNS = (
     "key", "sequence_id", "triage_score", "model_scores", "n_models_review", "model_version", "score",
     "trigger_frame_index", "n_frames_unusable", "organization_name", "camera_name", "started_at", "group_id",
@@ -51,9 +61,17 @@ class Invariant:
 
 
 def write_worklists(
-    store: Store, results: pd.DataFrame, models: Sequence[ModelScores], threshold: float
+    store: Store,
+    results: pd.DataFrame,
+    models: Sequence[ModelScores],
+    threshold: float,
+    stages: Mapping[str, str] | None = None,
 ) -> WorklistsReport:
-    """Write every worklist file that differs from what is there; model_config.json, which lists their digests, last."""
+    """Write every worklist file that differs from what is there; model_config.json, which lists their digests, last.
+
+    ``stages`` says of each organization which processing stage its backlog is of.
+    """
+    store.sweep(FOLDER, _Everything)
     review = in_review_order(results)
     unlabeled = results[results["triage_bucket"] == UNLABELED]
     dropped = results[results["triage_bucket"].isna()]
@@ -64,14 +82,15 @@ def write_worklists(
         "is_unsure": False,
         "force": False,
     }
+    caution = {"caution": text} if (text := describe_caution(models)) else {}
     files = {
         "results.parquet": _parquet(results, score_names(models)),
         "results.json": _json_lines(results),
-        "review.json": _worklist(threshold, review),
-        "unlabeled.json": _worklist(threshold, unlabeled, {"bulk_payload": bulk_payload}),
+        "review.json": _worklist(threshold, review, caution),
+        "unlabeled.json": _worklist(threshold, unlabeled, {**caution, "bulk_payload": bulk_payload}),
         "dropped.json": _dropped(dropped),
     }
-    files["model_config.json"] = _model_config(models, threshold, files)
+    files["model_config.json"] = _model_config(models, threshold, stages or {}, files)
     changed = tuple(name for name, data in files.items() if store.read_or_none(f"{FOLDER}/{name}") != data)
     for name in changed:
         store.write(f"{FOLDER}/{name}", files[name])
@@ -85,18 +104,6 @@ def write_worklists(
     )
 
 
-def read_results(store: Store, columns: Sequence[str] | None = None) -> pa.Table:
-    """The table of results as last written. Raises `StoreError` where there is none, `NewerFormat`."""
-    table = pq.read_table(
-        io.BytesIO(store.read(f"{FOLDER}/results.parquet")), columns=list(columns) if columns else None
-    )
-    version = (table.schema.metadata or {}).get(b"format_version", b"")
-    check_format_version(
-        store, f"{FOLDER}/results.parquet", int(version) if version.isdigit() else None, FORMAT_VERSION
-    )
-    return table
-
-
 def check_invariants(store: Store, backlog_ids: set[int]) -> tuple[Invariant, ...]:
     """Read the files back and hold them against the backlog's sequence ids."""
     review = _ids(store, "review.json")
@@ -104,6 +111,8 @@ def check_invariants(store: Store, backlog_ids: set[int]) -> tuple[Invariant, ..
     dropped = [int(item["sequence_id"]) for item in json.loads(store.read(f"{FOLDER}/dropped.json"))]
     together = [*review, *unlabeled, *dropped]
     payload = json.loads(store.read(f"{FOLDER}/unlabeled.json"))["bulk_payload"]["sequence_ids"]
+    listed = json.loads(store.read(f"{FOLDER}/model_config.json"))["files"]
+    foreign = [name for name in listed if hashlib.sha256(store.read(f"{FOLDER}/{name}")).hexdigest() != listed[name]]
     twice = len(together) - len(set(together))
     verdicts = (
         (not set(review) & set(unlabeled), f"{len(set(review) & set(unlabeled))} sequences in both"),
@@ -113,16 +122,22 @@ def check_invariants(store: Store, backlog_ids: set[int]) -> tuple[Invariant, ..
         ),
         (set(together) <= backlog_ids, f"{len(set(together) - backlog_ids)} sequences that are not in the backlog"),
         (payload == unlabeled, f"{len(payload)} in the payload, {len(unlabeled)} in the list"),
+        (not foreign, f"{', '.join(foreign) or 'no file'} differs from what model_config.json lists"),
     )
     return tuple(Invariant(name, *verdict) for name, verdict in zip(INVARIANTS, verdicts, strict=True))
+
+
+def describe_caution(models: Sequence[ModelScores]) -> str:
+    """What everybody who is shown these models' scores must be told; empty where there is nothing to say."""
+    return "; ".join(model.caution for model in models if model.caution)
 
 
 def _ids(store: Store, name: str) -> list[int]:
     return [int(sequence_id) for sequence_id in json.loads(store.read(f"{FOLDER}/{name}"))["sequence_ids"]]
 
 
-def _worklist(threshold: float, rows: pd.DataFrame, extra: Mapping[str, Any] | None = None) -> bytes:
-    head = {"threshold": threshold, "count": len(rows), "sequence_ids": rows["sequence_id"].tolist(), **(extra or {})}
+def _worklist(threshold: float, rows: pd.DataFrame, extra: Mapping[str, Any]) -> bytes:
+    head = {"threshold": threshold, "count": len(rows), "sequence_ids": rows["sequence_id"].tolist(), **extra}
     return orjson.dumps(head)[:-1] + b',"items":' + _json_lines(rows[list(_ITEM_COLUMNS)]) + b"}\n"
 
 
@@ -134,12 +149,16 @@ def _dropped(rows: pd.DataFrame) -> bytes:
 
 def _json_lines(rows: pd.DataFrame) -> bytes:
     """A JSON array with one row a line: readable, exact to the last digit, and quick to make at a million rows."""
+    chunks = (rows.iloc[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+    return b"[\n" + b",\n".join(map(_encode_rows, chunks)) + b"\n]\n"
+
+
+def _encode_rows(rows: pd.DataFrame) -> bytes:
     times = rows["started_at"].dt.tz_convert(None).to_numpy("datetime64[ms]")
     texts = np.char.add(np.datetime_as_string(times, unit="ms"), "Z")
     columns = [_plain_values(column) for _, column in rows.assign(started_at=texts).items()]
     names = list(rows.columns)
-    lines = (orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
-    return b"[\n" + b",\n".join(lines) + b"\n]\n"
+    return b",\n".join(orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
 
 
 def _plain_values(column: pd.Series) -> list[object]:
@@ -158,12 +177,18 @@ def _parquet(rows: pd.DataFrame, names: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def _model_config(models: Sequence[ModelScores], threshold: float, files: Mapping[str, bytes]) -> bytes:
+def _model_config(
+    models: Sequence[ModelScores], threshold: float, stages: Mapping[str, str], files: Mapping[str, bytes]
+) -> bytes:
     content = {
         "format_version": FORMAT_VERSION,
         "threshold": threshold,
+        "stages": dict(stages),
         "buckets": {REVIEW: "score >= threshold", UNLABELED: "score < threshold"},
-        "models": [{"name": model.name, "version": model.version, **model.provenance} for model in models],
+        "models": [
+            {"name": model.name, "version": model.version, "caution": model.caution, **model.provenance}
+            for model in models
+        ],
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
     return json.dumps(content, indent=1, sort_keys=False, ensure_ascii=False).encode() + b"\n"

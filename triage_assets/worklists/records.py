@@ -1,4 +1,4 @@
-"""What the split is made of: its threshold, the lists, the promises, and one model's scores as they come in.
+"""What the split is made of: the lists, the promises, and one model's scores as they come in.
 
 What lives here: names and values that others need without doing the split. What does not: the split (`build`), its
 files (`export`), and anything that needs pandas.
@@ -10,15 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-# Boundary inclusive. At 0.35 the released model keeps nearly all smoke in To Review while most false alarms leave it;
-# the viewer's sweep and the metadata of this asset show what another threshold would do.
-DEFAULT_THRESHOLD = 0.35
-
 REVIEW = "review"
 UNLABELED = "unlabeled"
 
-BACKLOG_COLUMNS = ("sequence_id", "organization_id", "organization_name", "camera_name", "recorded_at")
+BACKLOG_COLUMNS = (
+    "sequence_id", "organization_id", "organization_name", "camera_name", "recorded_at", "last_seen_at", "n_detections",
+)  # fmt: skip
 NOT_SCORED = "no model has scored it yet: materialize predictions"
+OUT_OF_DATE = "its frames changed after it was scored: materialize predictions"
 
 FOLDER = "worklists"
 INVARIANTS = (
@@ -26,6 +25,7 @@ INVARIANTS = (
     "worklists_cover_the_backlog_once",
     "nothing_outside_the_backlog",
     "bulk_payload_is_the_unlabeled_list",
+    "files_are_of_one_run",
 )
 
 
@@ -33,15 +33,17 @@ INVARIANTS = (
 class ModelScores:
     """One model's flat scores of the backlog.
 
-    ``scores`` has one row per sequence with at least sequence_id, triage_score (null when dropped), best_logit,
-    num_tubes_kept, trigger_frame_index, n_frames_unusable, dropped_reason and dropped_error. ``provenance`` goes into
-    model_config.json as it is.
+    ``scores`` has one row per sequence with at least sequence_id, last_seen_at and n_detections as they were when it
+    was scored, triage_score (null when dropped), best_logit, num_tubes_kept, trigger_frame_index, n_frames_unusable,
+    dropped_reason and dropped_error. ``caution`` is what everybody who sees the scores must be told, if anything.
+    ``provenance`` goes into model_config.json as it is.
     """
 
     name: str
     version: str
     scores: pa.Table
     provenance: Mapping[str, Any]
+    caution: str | None = None
 
 
 def score_names(models: Sequence[ModelScores]) -> tuple[str, ...]:
