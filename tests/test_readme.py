@@ -80,7 +80,8 @@ def test_a_second_demo_finds_nothing_to_do(after_demo: Path) -> None:
 
 
 def test_every_file_of_the_table_is_there(after_demo: Path) -> None:
-    rows = re.findall(r"^\| ((?:`[\w.]+`(?:, )?)+) \|", README[README.index("| file in") : README.index("## Use it")], re.MULTILINE)
+    table = README[README.index("| file in") : README.index("## Use it")]
+    rows = re.findall(r"^\| ((?:`[\w.]+`(?:, )?)+) \|", table, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
     assert named == {file.name for file in (after_demo / "data/worklists").iterdir() if not file.name.startswith(".")}
 

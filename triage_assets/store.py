@@ -108,6 +108,10 @@ class Store(abc.ABC):
         a catalog read any earlier may lack what that writer has made known since.
         """
 
+    def sweep_unfinished(self, prefix: str) -> tuple[str, ...]:
+        """Remove only the unfinished writes of dead writers directly in the folder ``prefix``; return their paths."""
+        return self.sweep(prefix, _Everything)
+
     def read_or_none(self, path: str) -> bytes | None:
         """The whole object, or None where there is none."""
         return None if self.size(path) is None else self.read(path)
@@ -150,6 +154,13 @@ class Store(abc.ABC):
             )
         check_format_version(self, _STAMP, content.get("format_version"), FORMAT_VERSION)
         return str(content["annotator"])
+
+
+class _Everything:
+    """Names every finished object as live."""
+
+    def __contains__(self, path: object) -> bool:
+        return True
 
 
 def annotator_host(url: str) -> str:

@@ -81,13 +81,6 @@ class _Kept:
     detections: tuple[Detection, ...] | None
 
 
-class _Everything:
-    """Every finished object, so that a sweep removes unfinished ones only."""
-
-    def __contains__(self, path: object) -> bool:
-        return True
-
-
 @dataclass(slots=True)
 class _Tally:
     n_new: int = 0
@@ -121,7 +114,7 @@ def pull_sequences(
     from the annotator is listed under the name that its snapshot has, which empties it. Raises `UnknownOrganization`,
     `UnknownStage`, other `AnnotatorError`, `StoreError`.
     """
-    store.sweep(posixpath.dirname(snapshot_path(key)), _Everything)
+    store.sweep_unfinished(posixpath.dirname(snapshot_path(key)))
     stored = StoredSnapshot.open(store, key)
     spellings = _spellings(client, key, organizations, stored)
     listing = client.list_sequences(spellings, stage=stage, limit=limit, since=since, progress=progress)

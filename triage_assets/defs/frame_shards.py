@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import dagster as dg
+from pydantic import Field
 
 from triage_assets.annotator.snapshot import iter_sequences
 from triage_assets.defs.metadata import listing, table_of_reasons
@@ -10,6 +11,14 @@ from triage_assets.defs.partitions import organizations
 from triage_assets.defs.raw_sequences import raw_sequences
 from triage_assets.defs.resources import AnnotatorResource, StoreResource
 from triage_assets.progress import report_progress
+
+
+class FrameShardsConfig(dg.Config):
+    """Which frames are fetched besides those that are missing."""
+
+    retry_unusable: bool = Field(
+        False, description="Fetch again what was found to be gone or no image; the annotator may have it back."
+    )
 
 
 @dg.asset(
@@ -23,7 +32,7 @@ from triage_assets.progress import report_progress
     ],
 )
 def frame_shards(
-    context: dg.AssetExecutionContext, annotator: AnnotatorResource, store: StoreResource
+    context: dg.AssetExecutionContext, config: FrameShardsConfig, annotator: AnnotatorResource, store: StoreResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Every frame of the backlog, stored once; a run that adds none leaves the last materialization standing."""
     from triage_assets.shards.packing import pack_frames
@@ -32,7 +41,13 @@ def frame_shards(
     target, key = store.open(), context.partition_key
     progress = report_progress(context.log.info)
     with annotator.connect() as client:
-        report = pack_frames(target, key, iter_sequences(target, key), lambda wanted: client.download(wanted, progress))
+        report = pack_frames(
+            target,
+            key,
+            iter_sequences(target, key),
+            lambda wanted: client.download(wanted, progress),
+            retry_unusable=config.retry_unusable,
+        )
     context.log.info(
         f"{report.n_frames_downloaded} frames downloaded, {report.n_frames_live} held, "
         f"{len(report.incomplete)} sequences incomplete"

@@ -31,6 +31,7 @@ class PredictionsConfig(dg.Config):
     """How sequences are scored."""
 
     detector: str = Field("annotator", description="Whose boxes are tracked: `annotator`, or `bundled` (extra `yolo`).")
+    device: str = Field("cpu", description="Where the network runs, by torch's name: `cpu`, `cuda`, `mps`.")
     retry_failed: bool = Field(False, description="Score again what an earlier run could not score.")
     allow_uncalibrated: bool = Field(False, description="Accept a package without a logistic calibrator.")
     allow_unsafe_load: bool = Field(False, description="Accept a checkpoint that can run code while it loads.")

@@ -63,6 +63,9 @@ def raw_sequences(
             "gone": report.n_gone,
             "incomplete": table_of_reasons(report.incomplete),
             "altered_values": table({"reason": why, "values": count} for why, count in report.altered.items()),
+            "rejected_detections": table(
+                {"reason": why, "detections": count} for why, count in report.rejected_detections.items()
+            ),
             "rejected_rows": table({"reason": why, "rows": count} for why, count in report.rejected.items()),
             "path": snapshot_path(context.partition_key),
         },
@@ -73,10 +76,13 @@ def raw_sequences(
 def _check_listing(report: "PullReport") -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name="listing_is_complete",
-        passed=report.shortfall == 0 and not report.incomplete and not report.n_rejected_rows,
+        passed=report.shortfall == 0
+        and not report.incomplete
+        and not (report.n_rejected_rows or report.n_rejected_detections),
         severity=dg.AssetCheckSeverity.WARN,
         description=(
-            f"{report.shortfall} sequences short of the annotator's own total, {report.n_rejected_rows} rows rejected, "
+            f"{report.shortfall} sequences short of the annotator's own total, {report.n_rejected_rows} rows "
+            f"and {report.n_rejected_detections} detections rejected, "
             f"{len(report.incomplete)} sequences without their detections and tried again by the next run"
         ),
     )

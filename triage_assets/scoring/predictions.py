@@ -119,7 +119,7 @@ def score_backlog(
     granted = Permissions(allow_uncalibrated, allow_unsafe_load)
     recorded = read_permissions(folder)
     require_permissions(identity, recorded, granted)
-    store.sweep(folder.location, _Everything)
+    store.sweep_unfinished(folder.location)
     index = load_index(folder)
     plans = BacklogPlans(backlogs, _done(index, retry_failed=retry_failed), detector)
     plans.make()
@@ -181,13 +181,6 @@ def read_details(store: Store, name: str, sequence_id: int) -> dict[str, Any] | 
     found = read_part(folder, mine[0]["part"], ["frames_fingerprint", *DETAIL_COLUMNS], sequence_id=sequence_id)
     rows = [row for row in found.to_pylist() if row["frames_fingerprint"] == mine[0]["frames_fingerprint"]]
     return row_to_details(rows[0])
-
-
-class _Everything:
-    """Every finished object, so that a sweep removes unfinished ones only: another run may be adding parts."""
-
-    def __contains__(self, path: object) -> bool:
-        return True
 
 
 def _done(index: pa.Table, *, retry_failed: bool) -> frozenset[str]:

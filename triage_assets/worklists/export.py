@@ -24,13 +24,6 @@ from triage_assets.worklists.records import FOLDER, INVARIANTS, REVIEW, UNLABELE
 FORMAT_VERSION = 1
 
 
-class _Everything:
-    """Names every file as live: what a sweep then removes is unfinished writes only."""
-
-    def __contains__(self, path: object) -> bool:
-        return True
-
-
 # As Python objects a row takes about 5 kB: so many at once are little beside the file itself.
 _ROWS_AT_ONCE = 20_000
 _ITEM_COLUMNS = (
@@ -71,7 +64,7 @@ def write_worklists(
 
     ``stages`` says of each organization which processing stage its backlog is of.
     """
-    store.sweep(FOLDER, _Everything)
+    store.sweep_unfinished(FOLDER)
     review = in_review_order(results)
     unlabeled = results[results["triage_bucket"] == UNLABELED]
     dropped = results[results["triage_bucket"].isna()]
