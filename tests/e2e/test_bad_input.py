@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -164,18 +164,7 @@ def test_an_index_that_disagrees_is_refused_and_rebuilt(workplace) -> None:
     assert "0 frames downloaded, 0 sequences scored" in workplace.triage("run").output
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 400 kB."""
-    mount = tmp_path / "small-disk"
-    mount.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(mount)], capture_output=True)
-    if made.returncode:
-        pytest.skip(f"SKIPPED LOUDLY: no tmpfs can be mounted here ({made.stderr.decode().strip()})")
-    yield mount
-    subprocess.run(["umount", str(mount)], check=True)
-
-
+@pytest.mark.parametrize("small_disk", ["400k"], indirect=True)
 def test_a_full_disk_is_named_and_what_was_finished_is_kept(
     make_workplace, monkeypatch: pytest.MonkeyPatch, small_disk: Path
 ) -> None:
