@@ -14,7 +14,7 @@ setup: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt triage_assets.pth
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] + ": make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing into .venv, which takes a few minutes the first time"
+	@echo "Installing into .venv, which takes a few minutes and about 2 GB the first time"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
 		--constraint constraints.txt --editable '.[viewer,dev]'
 	@touch $@

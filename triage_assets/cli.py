@@ -17,19 +17,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triage_assets.console import console, errors, print_pull, print_split, print_worklists, progress_bars
-from triage_assets.errors import SettingsError, TriageError
+from triage_assets.errors import SettingsError, StoreError, TriageError
 
 if TYPE_CHECKING:
     from triage_assets.demo.server import DemoAnnotator
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Turn a wildfire-camera annotation backlog into worklists. Settings come from the environment or a file .env.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 shards_app = typer.Typer(no_args_is_help=True, help="Look after the frame shards.")
 app.add_typer(shards_app, name="shards")
 
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many sequences per organization.")]
-Stage = Annotated[str | None, typer.Option(help="Processing stage that makes up the backlog: ready_to_annotate.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Make the backlog the oldest so many sequences of each organization.")
+]
+Stage = Annotated[
+    str | None, typer.Option(help="Processing stage that makes up the backlog instead of ready_to_annotate.")
+]
 OrganizationName = Annotated[str | None, typer.Option("--organization", help="Only this organization, by name or key.")]
-Threshold = Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Scores at or above it go To Review: 0.35.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="Scores at or above it go To Review; else TRIAGE_THRESHOLD, 0.35."),
+]
 SequenceCount = Annotated[int, typer.Option(min=1, help="Sequences waiting at the demo annotator.")]
 Frames = Annotated[
     int | None, typer.Option(min=1, max=30, help="Frames of every sequence; 1 to 30 at random if empty.")
@@ -73,7 +86,7 @@ def pull(limit: Limit = None, stage: Stage = None, organization: OrganizationNam
 
         with open_instance() as instance:
             totals = pull_backlog(instance, Scope(limit, stage, organization), progress_bars)
-        print_pull(totals)
+        print_pull(totals, is_limited=limit is not None)
         _end(totals.troubles, totals.warnings)
 
 
@@ -94,11 +107,12 @@ def worklists(threshold: Threshold = None) -> None:
 def _run(
     limit: int | None = None, stage: str | None = None, organization: str | None = None, threshold: float | None = None
 ) -> None:
-    from triage_assets.orchestrate import Scope, given, materialize, open_instance, pull_backlog
+    from triage_assets.orchestrate import Scope, check_models, given, materialize, open_instance, pull_backlog
 
+    check_models()
     with open_instance() as instance:
         totals = pull_backlog(instance, Scope(limit, stage, organization), progress_bars)
-        print_pull(totals)
+        print_pull(totals, is_limited=limit is not None)
         with progress_bars("scoring"):
             outcome = materialize(
                 instance, ["predictions", "worklists"], config={"worklists": given(threshold=threshold)}
@@ -108,7 +122,7 @@ def _run(
         _end([*troubles, str(outcome.error)], warnings)
     scored = outcome.metadata["predictions"]
     print_split(scored, outcome.metadata["worklists"])
-    if totals.frames_downloaded == 0 and scored["scored_now"] == 0 and not (troubles or warnings):
+    if not (totals.has_news or scored["scored_now"] or troubles or warnings):
         console.print("Nothing was left to do: 0 frames downloaded, 0 sequences scored.")
     _end(troubles, warnings)
 
@@ -162,8 +176,15 @@ def verify() -> None:
         from triage_assets.shards.verify import verify_shards
         from triage_assets.store import open_store
 
+        store = open_store(load_settings().triage_store)
         with progress_bars("verifying"):
-            report = verify_shards(open_store(load_settings().triage_store))
+            report = verify_shards(store)
+        if not report.n_organizations:
+            raise StoreError(
+                "There is nothing to verify",
+                found=f"no shards in {store.location}",
+                do="Check TRIAGE_STORE, or run `triage pull` first.",
+            )
         console.print(
             f"{report.n_shards:,} shards, {report.n_sequences:,} sequences, {report.n_frames:,} frames: "
             f"{len(report.faults)} faults, {len(report.leftovers)} leftovers"
@@ -243,7 +264,9 @@ def dev(sequences: SequenceCount = 60) -> None:
 
         command = [str(Path(sys.executable).with_name("dagster")), "dev"]
         beside = nullcontext() if load_settings().annotator_api_url else _demo_annotator(sequences)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Also when started in the background of a script, where an interrupt would be ignored by all children.
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, signal.default_int_handler)
         with beside, subprocess.Popen(command) as page:
             try:
                 raise typer.Exit(page.wait())
@@ -280,6 +303,8 @@ def doctor() -> None:
         except TriageError as error:
             failed = True
             console.print(f"[bold red]fails[/] {name}: {_plain(str(error))}")
+            if name == "settings":
+                break
     raise typer.Exit(1 if failed else 0)
 
 

@@ -39,11 +39,12 @@ def progress_bars(label: str) -> Iterator[None]:
             yield
 
 
-def print_pull(totals: "PullTotals") -> None:
-    """One line on what came from the annotator."""
+def print_pull(totals: "PullTotals", *, is_limited: bool) -> None:
+    """What came from the annotator; under a limit, a sequence that is gone may only be beyond it."""
+    beyond = " or beyond the limit" if is_limited else ""
     console.print(
         f"Backlog   {totals.sequences:,} sequences of {totals.organizations} organizations: "
-        f"{totals.new:,} new, {totals.changed:,} changed, {totals.gone:,} gone"
+        f"{totals.new:,} new, {totals.changed:,} changed, {totals.gone:,} gone{beyond}"
     )
     console.print(f"Frames    {totals.frames_downloaded:,} frames downloaded")
 

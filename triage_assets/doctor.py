@@ -40,9 +40,11 @@ def check_models() -> str:
 
     store = open_store(load_settings().triage_store)
     packages = [load_package(path) for path in ModelsResource().packages(store)]
-    return ", ".join(package.name for package in packages)
+    cautions = [package.identity.caution for package in packages if package.identity.caution]
+    return "; ".join([", ".join(package.name for package in packages), *cautions])
 
 
+# In this order, and none of the others after the first has failed: it is what they all need.
 CHECKS: dict[str, Callable[[], str]] = {
     "settings": check_settings,
     "annotator": check_annotator,

@@ -14,12 +14,14 @@ from typing import Any
 
 import dagster as dg
 
+from triage_assets.annotator.listing import check_stage_name
 from triage_assets.annotator.records import Organization, partition_key
 from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.definitions import defs
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import open_client
 from triage_assets.errors import TriageError, UnknownOrganization
+from triage_assets.scoring.identity import read_identity
 from triage_assets.settings import load_settings, require_annotator
 from triage_assets.store import open_store
 
@@ -60,6 +62,11 @@ class PullTotals:
     frames_downloaded: int = 0
     troubles: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the backlog or its frames are other than before."""
+        return bool(self.new or self.changed or self.gone or self.frames_downloaded)
 
     def add(self, key: str, outcome: StageOutcome) -> None:
         """Count one organization's materializations; an asset that had nothing to do is absent."""
@@ -103,6 +110,8 @@ def pull_backlog(
     `StoreError` where nothing can be pulled at all.
     """
     assert organizations.name
+    if scope.stage is not None:
+        check_stage_name(scope.stage)
     keys = discover_keys(scope.organization)
     instance.add_dynamic_partitions(organizations.name, list(keys))
     totals = PullTotals()
@@ -116,6 +125,12 @@ def pull_backlog(
             )
         totals.add(key, outcome)
     return totals
+
+
+def check_models() -> None:
+    """Look at the packages that the settings name before anything is pulled. Raises `PackageError`."""
+    for package in load_settings().model_paths:
+        read_identity(package)
 
 
 def discover_keys(name: str | None = None) -> tuple[str, ...]:

@@ -135,6 +135,20 @@ def test_frames_packed_by_a_run_that_was_killed_get_their_event_from_the_next(wo
     assert workplace.materializations("frame_shards") == {"frame_shards": events}
 
 
+def test_a_second_store_of_one_instance_is_counted_as_what_it_is(workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    workplace.triage("run")
+    images = workplace.server.counts["image"]
+    monkeypatch.setenv("TRIAGE_STORE", "another")
+    assert f"{images} frames downloaded" in workplace.triage("run").output
+
+
+def test_a_limit_is_not_called_nothing_to_do(workplace) -> None:
+    workplace.triage("run")
+    result = workplace.triage("run", "--limit", "1")
+    assert "gone or beyond the limit" in result.output
+    assert "Nothing was left to do" not in result.output
+
+
 def test_only_what_is_new_is_fetched_and_scored(make_workplace) -> None:
     workplace = make_workplace(sequences=20)
     workplace.triage("run")

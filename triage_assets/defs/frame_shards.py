@@ -53,7 +53,7 @@ def frame_shards(
         f"{len(report.incomplete)} sequences incomplete"
     )
     checks = [_check_index(check_layout(target, key)), _check_complete(report.incomplete)]
-    if report.data_version == _last_data_version(context):
+    if not report.changed and report.data_version == _last_data_version(context):
         yield from checks
         return
     yield dg.MaterializeResult(

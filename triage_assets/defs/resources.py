@@ -15,7 +15,7 @@ from triage_assets.demo import DEMO_MODEL
 from triage_assets.errors import SettingsError, TriageError
 from triage_assets.scoring.identity import model_fingerprint
 from triage_assets.settings import Settings, load_settings, require_annotator
-from triage_assets.store import Store, open_store
+from triage_assets.store import Store, annotator_host, open_store
 
 if TYPE_CHECKING:
     from triage_assets.annotator.client import AnnotatorClient
@@ -49,11 +49,15 @@ class ModelsResource(dg.ConfigurableResource):
     paths: list[str] = Field(default=[], description="Model packages; TRIAGE_MODEL where empty.")
 
     def packages(self, store: Store) -> tuple[Path, ...]:
-        """The packages' files. Without a setting, the demo's backlog has the demo's model; any other has none."""
-        configured = tuple(Path(path) for path in self.paths) or load_settings().model_paths
+        """The packages' files. Without a setting, the demo's backlog has the demo's model; any other has none.
+
+        Whose backlog it is, the store remembers; for a new store the settings say whose it is going to be.
+        """
+        settings = load_settings()
+        configured = tuple(Path(path) for path in self.paths) or settings.model_paths
         if configured:
             return configured
-        if store.annotator() == "loopback":
+        if (store.annotator() or annotator_host(settings.annotator_api_url or "")) == "loopback":
             return (DEMO_MODEL,)
         raise SettingsError(
             "No model is named",

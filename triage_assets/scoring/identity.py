@@ -25,7 +25,7 @@ FORMAT_VERSION = 1
 ENGINE_VERSION = 1
 Block = TypeVar("Block", bound=BaseModel)
 MANIFEST = "manifest.yaml"
-_DOWNLOAD = "Download the model.zip again, or name another one in TRIAGE_MODEL."
+_DOWNLOAD = "Download the model.zip again, or name another one (TRIAGE_MODEL or --model)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,5 +165,5 @@ def _unreadable(path: Path, error: OSError) -> PackageError:
         f"The model package {path} cannot be read",
         found=error.strerror or str(error),
         expected="a model.zip",
-        do="Correct TRIAGE_MODEL, or download the package.",
+        do="Correct the path (TRIAGE_MODEL or --model), or download the package.",
     )

@@ -16,8 +16,8 @@ UNLABELED = "unlabeled"
 BACKLOG_COLUMNS = (
     "sequence_id", "organization_id", "organization_name", "camera_name", "recorded_at", "last_seen_at", "n_detections",
 )  # fmt: skip
-NOT_SCORED = "no model has scored it yet: materialize predictions"
-OUT_OF_DATE = "its frames changed after it was scored: materialize predictions"
+NOT_SCORED = "no model has scored it yet: run `triage run`, or materialize predictions"
+OUT_OF_DATE = "its frames changed after it was scored: run `triage run`, or materialize predictions"
 
 FOLDER = "worklists"
 INVARIANTS = (
