@@ -44,7 +44,7 @@ def check_models() -> str:
     return "; ".join([", ".join(package.name for package in packages), *cautions])
 
 
-# In this order, and none of the others after the first has failed: it is what they all need.
+# In this order; where the first fails the others are not tried, because they all need the settings.
 CHECKS: dict[str, Callable[[], str]] = {
     "settings": check_settings,
     "annotator": check_annotator,

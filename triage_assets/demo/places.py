@@ -111,7 +111,6 @@ def _make_cameras() -> tuple[Camera, ...]:
     return tuple(cameras)
 
 
-ORGANIZATIONS = tuple(cast.organization for cast in _CASTS)
 CAMERAS = _make_cameras()
 VIEWS = tuple(View(camera, azimuth) for camera in CAMERAS for azimuth in camera.azimuths)
 _SOURCES = {cast.organization.id: cast.source_api for cast in _CASTS}
