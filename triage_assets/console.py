@@ -25,15 +25,15 @@ def progress_bars(label: str) -> Iterator[None]:
     """Show a bar for whatever work inside reports its progress."""
     columns = (
         TextColumn("{task.fields[label]}"), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TimeRemainingColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
-        def display(unit: str, done: int, total: int | None) -> None:
+        def display(unit: str, done: int, total: int | None, note: str = "") -> None:
             if unit not in tasks:
-                tasks[unit] = bars.add_task(unit, label=label, total=total)
-            bars.update(tasks[unit], completed=done, total=total)
+                tasks[unit] = bars.add_task(unit, label=label, total=total, note=note)
+            bars.update(tasks[unit], completed=done, total=total, note=note)
 
         with show_progress(display):
             yield

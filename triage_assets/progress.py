@@ -8,14 +8,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Protocol
 
-# Called with what is being done ("frames"), how many are done, and how many there are (None while unknown).
-Progress = Callable[[str, int, int | None], None]
+
+class Progress(Protocol):
+    """Called while work goes on."""
+
+    def __call__(self, unit: str, done: int, total: int | None, note: str = "") -> None:
+        """Tell what is being done (``frames``), how many are done, and how many there are (None while unknown).
+
+        ``note`` is a few words on how it goes, such as where the time is spent.
+        """
+
 
 _display: ContextVar[Progress | None] = ContextVar("progress_display", default=None)
 
 
-def no_progress(unit: str, done: int, total: int | None) -> None:
+def no_progress(unit: str, done: int, total: int | None, note: str = "") -> None:
     """Say nothing."""
 
 
@@ -38,7 +47,7 @@ def _log_lines(log: Callable[[str], None], every_seconds: float) -> Progress:
     started = time.monotonic()
     last = started
 
-    def report(unit: str, done: int, total: int | None) -> None:
+    def report(unit: str, done: int, total: int | None, note: str = "") -> None:
         nonlocal last
         now = time.monotonic()
         if now - last < every_seconds:
@@ -47,6 +56,7 @@ def _log_lines(log: Callable[[str], None], every_seconds: float) -> Progress:
         rate = done / (now - started)
         of_total = f" of {total:,}" if total is not None else ""
         left = f", about {(total - done) / rate:,.0f} s left" if total is not None and rate > 0 else ""
-        log(f"{done:,}{of_total} {unit}, {rate:,.1f} per second{left}")
+        told = f" ({note})" if note else ""
+        log(f"{done:,}{of_total} {unit}, {rate:,.1f} per second{left}{told}")
 
     return report

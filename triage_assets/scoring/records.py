@@ -14,6 +14,24 @@ INCOMPLETE = "incomplete"
 DETECTOR_ANNOTATOR = "annotator"
 DETECTOR_BUNDLED = "bundled"
 
+AUTO = "auto"
+FLOAT32 = "float32"
+BFLOAT16 = "bfloat16"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeChoice:
+    """What the network is asked to run on.
+
+    ``runtime`` is ``torch``, ``openvino``, or ``auto``: whichever of those that are installed is faster on this
+    machine. ``device`` is torch's name of one, or ``auto``: a CUDA device where there is one, else the CPU.
+    ``precision`` is ``float32``, or ``bfloat16``, which is faster and moves scores.
+    """
+
+    runtime: str = AUTO
+    device: str = AUTO
+    precision: str = FLOAT32
+
 
 @dataclass(frozen=True, slots=True)
 class ScoringBox:
