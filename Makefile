@@ -42,7 +42,8 @@ bench: setup
 	$(BIN)/python benchmarks/pull.py
 	$(BIN)/python benchmarks/shards.py
 	$(BIN)/python benchmarks/no_op.py
-	$(BIN)/python -m benchmarks.scoring
+	$(BIN)/python -m benchmarks.planning
+	$(BIN)/python -m benchmarks.score
 
 campaign: setup
 	$(BIN)/python -m pytest -m campaign

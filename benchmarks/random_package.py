@@ -113,7 +113,28 @@ class Architecture:
         }
 
 
-def write_random_package(path: Path, architecture: Architecture, seed: int = 0) -> Path:
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Coefficients of a calibrator's features logit, log_len, mean_conf and n_tubes, and its intercept."""
+
+    coefficients: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
+    intercept: float = 0.0
+
+    def as_file(self) -> dict[str, object]:
+        """The calibrator's file, with the example of its output that it must carry."""
+        example = (2.0, 1.0, 0.5, 1.0)
+        value = self.intercept + sum(a * b for a, b in zip(self.coefficients, example, strict=True))
+        return {
+            "features": ["logit", "log_len", "mean_conf", "n_tubes"],
+            "coefficients": list(self.coefficients),
+            "intercept": self.intercept,
+            "sanity_checks": [{"features": list(example), "prob": 1 / (1 + math.exp(-value))}],
+        }
+
+
+def write_random_package(
+    path: Path, architecture: Architecture, seed: int = 0, calibration: Calibration | None = None
+) -> Path:
     """Write a package; the same seed gives the same weights."""
     generator = torch.Generator().manual_seed(seed)
     weights = {name: _random(name, shape, generator) for name, shape in architecture.shapes().items()}
@@ -128,16 +149,10 @@ def write_random_package(path: Path, architecture: Architecture, seed: int = 0) 
         "model_version": f"0.0.0-random-{seed}",
         "provenance": {"backbone": architecture.backbone},
     }
-    calibrator = {
-        "features": ["logit", "log_len", "mean_conf", "n_tubes"],
-        "coefficients": [1.0, 0.0, 0.0, 0.0],
-        "intercept": 0.0,
-        "sanity_checks": [{"features": [2.0, 1.0, 0.5, 1.0], "prob": 1 / (1 + math.exp(-2.0))}],
-    }
     with zipfile.ZipFile(path, "w") as package:
         package.writestr("manifest.yaml", yaml.safe_dump(manifest))
         package.writestr("config.yaml", yaml.safe_dump(architecture.config()))
-        package.writestr("logistic_calibrator.json", json.dumps(calibrator))
+        package.writestr("logistic_calibrator.json", json.dumps((calibration or Calibration()).as_file()))
         package.writestr("classifier.ckpt", checkpoint.getvalue())
     return path
 

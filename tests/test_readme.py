@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from triage_assets.demo import DEMO_MODEL
+from triage_assets.scoring.identity import read_identity
+
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text("utf-8")
 GOLDEN = PROJECT / "tests/scoring/golden"
@@ -33,8 +36,11 @@ def console_blocks() -> list[list[tuple[str, list[str]]]]:
 
 
 def plain(text: str) -> str:
-    """Without what differs between two runs: the port that happened to be free."""
-    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+    """Without what differs between two runs or two machines: a free port, how long it took, and the model's hash."""
+    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+    text = re.sub(r"scored in [^()]+ \([^()]+\)", "scored in SECONDS", text)
+    version = re.escape(read_identity(DEMO_MODEL).version)
+    return re.sub(rf"{version}-[0-9a-f]{{8}}\b", "MODEL", text)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +54,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (PROJECT / ".venv/.installed").exists():
         pytest.skip("SKIPPED LOUDLY: the environment was not made by `make setup`, so make would install it anew")
     (folder / ".venv").symlink_to(PROJECT / ".venv")
+    # Newer than the environment, they would have make install this copy into it, for good.
+    for name in ("pyproject.toml", "constraints.txt", "triage_assets.pth"):
+        os.utime(folder / name, (0, 0))
     return folder
 
 
@@ -139,16 +148,20 @@ def test_every_command_of_the_table_runs(copy: Path, annotator: dict[str, str]) 
     for command, _ in commands:
         run(command, copy)
     table = README[README.index("| command |") : README.index("The commands are in")]
+    golden = read_identity(GOLDEN / "model.zip").name
     expected = {
         "triage run [--limit N] [--stage S] [--organization NAME]": "triage run --limit 1 --stage ready_to_annotate",
         "triage pull": "triage pull",
         "triage worklists --threshold 0.5": "triage worklists --threshold 0.5",
+        "triage models list": "triage models list",
+        "triage models forget NAME": f"triage models forget {golden} --yes --configured",
         "dagster asset materialize --select predictions": "dagster asset materialize --select predictions",
         "triage score --model M [--json] DIR...": f"triage score --model {GOLDEN}/model.zip --json "
         f"{GOLDEN}/sequences/three_frames",
         "triage shards verify": "triage shards verify",
         "triage shards reindex": "triage shards reindex",
         "triage doctor": "triage doctor",
+        "triage doctor --model": "triage doctor --model",
         "triage demo-annotator --port P": None,  # it serves the others
     }
     written = [

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from triage_assets.errors import SettingsError
+from triage_assets.scoring.records import AUTO, BFLOAT16, FLOAT32, RuntimeChoice
 from triage_assets.settings import load_settings, require_annotator
 
 
 def test_defaults_need_no_environment() -> None:
     settings = load_settings()
     assert (settings.triage_store, settings.triage_max_in_flight, settings.model_paths) == ("data", 32, ())
+    assert (settings.runtime_choice, settings.triage_scoring_cluster) == (RuntimeChoice(), None)
 
 
 def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +32,54 @@ def test_a_wrong_number_names_its_variable(monkeypatch: pytest.MonkeyPatch, valu
     monkeypatch.setenv("TRIAGE_MAX_IN_FLIGHT", value)
     with pytest.raises(SettingsError, match="TRIAGE_MAX_IN_FLIGHT"):
         load_settings()
+
+
+def test_what_a_run_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_DEVICE", "cuda:1")
+    monkeypatch.setenv("TRIAGE_PRECISION", BFLOAT16)
+    settings = load_settings(triage_precision=FLOAT32, triage_device=None)
+    assert settings.runtime_choice == RuntimeChoice(AUTO, "cuda:1", FLOAT32)
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("tcp://scheduler:8786", "tcp://scheduler:8786"),
+        ("scheduler:8786", "tcp://scheduler:8786"),  # as Dask's own commands take it
+        ("tls://[fd00::1]:8786", "tls://[fd00::1]:8786"),
+    ],
+)
+def test_a_cluster_is_named_by_its_address(monkeypatch: pytest.MonkeyPatch, value: str, address: str) -> None:
+    monkeypatch.setenv("TRIAGE_SCORING_CLUSTER", value)
+    assert load_settings().triage_scoring_cluster == address
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("TRIAGE_SCORING_CLUSTER", "http://scheduler:8787/status", "dashboard"),  # what Dask prints beside the address
+        ("TRIAGE_SCORING_CLUSTER", "tcp://scheduler", "expected a host and a port"),
+        ("TRIAGE_SCORING_CLUSTER", "tcp://scheduler:port", "'port'"),
+        ("TRIAGE_SCORING_CLUSTER", "s3://bucket:1", "like tcp://scheduler:8786"),
+        ("TRIAGE_RUNTIME", "onnx", "'auto', 'torch' or 'openvino'"),
+        ("TRIAGE_PRECISION", "int8", "'float32' or 'bfloat16'"),
+        ("TRIAGE_DEVICE", "GPU 1", "cuda:1"),
+    ],
+)
+def test_a_wrong_value_is_shown_with_what_was_expected(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert f"{name} is {value!r}: " in str(refused.value)
+    assert says in str(refused.value)
+    assert str(refused.value).endswith("Correct it in the environment or .env.")
+
+
+def test_a_wrong_value_in_a_run_says_that_it_is_there() -> None:
+    with pytest.raises(SettingsError, match=r"Correct it in the run's configuration\."):
+        load_settings(triage_runtime="onnx")
 
 
 def test_missing_settings_are_all_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

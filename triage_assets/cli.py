@@ -9,15 +9,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from triage_assets.console import console, errors, print_pull, print_split, print_worklists, progress_bars
-from triage_assets.errors import SettingsError, StoreError, TriageError
+from triage_assets.console import (
+    console,
+    end,
+    errors,
+    errors_as_sentences,
+    print_pull,
+    print_split,
+    print_worklists,
+    progress_bars,
+)
+from triage_assets.errors import ScoringError, SettingsError, StoreError, TriageError
+from triage_assets.model_commands import models_app
+from triage_assets.scoring.records import FLOAT32, RuntimeChoice
 
 if TYPE_CHECKING:
     from triage_assets.demo.server import DemoAnnotator
@@ -31,6 +43,7 @@ app = typer.Typer(
 )
 shards_app = typer.Typer(no_args_is_help=True, help="Look after the frame shards.")
 app.add_typer(shards_app, name="shards")
+app.add_typer(models_app, name="models")
 
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Make the backlog the oldest so many sequences of each organization.")
@@ -50,50 +63,31 @@ Frames = Annotated[
 Seed = Annotated[int, typer.Option(help="Another seed gives other scenes.")]
 
 
-@contextmanager
-def _errors_as_sentences() -> Iterator[None]:
-    """End the command with the error's message instead of a traceback."""
-    try:
-        yield
-    except TriageError as error:
-        errors.print(f"[bold red]Error[/] {_plain(str(error))}")
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        errors.print("Stopped. What was finished is kept; run again to go on.")
-        raise typer.Exit(130) from None
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
 @app.command()
 def run(
     limit: Limit = None, stage: Stage = None, organization: OrganizationName = None, threshold: Threshold = None
 ) -> None:
     """Pull the backlog, pack and score its frames, and write the worklists; only what is missing is done."""
-    with _errors_as_sentences():
+    with errors_as_sentences():
         _run(limit, stage, organization, threshold)
 
 
 @app.command()
 def pull(limit: Limit = None, stage: Stage = None, organization: OrganizationName = None) -> None:
     """Pull the backlog and pack its frames, without scoring."""
-    with _errors_as_sentences():
+    with errors_as_sentences():
         from triage_assets.orchestrate import Scope, open_instance, pull_backlog
 
         with open_instance() as instance:
             totals = pull_backlog(instance, Scope(limit, stage, organization), progress_bars)
         print_pull(totals, is_limited=limit is not None)
-        _end(totals.troubles, totals.warnings)
+        end(totals.troubles, totals.warnings)
 
 
 @app.command()
 def worklists(threshold: Threshold = None) -> None:
     """Split the scored backlog anew; nothing is pulled or scored."""
-    with _errors_as_sentences():
+    with errors_as_sentences():
         from triage_assets.orchestrate import given, materialize, open_instance
 
         with open_instance() as instance:
@@ -101,13 +95,21 @@ def worklists(threshold: Threshold = None) -> None:
         if outcome.error:
             raise outcome.error
         print_worklists(outcome.metadata["worklists"])
-        _end(outcome.failed_checks, outcome.warnings)
+        end(outcome.failed_checks, outcome.warnings)
 
 
 def _run(
     limit: int | None = None, stage: str | None = None, organization: str | None = None, threshold: float | None = None
 ) -> None:
-    from triage_assets.orchestrate import Scope, check_models, given, materialize, open_instance, pull_backlog
+    from triage_assets.orchestrate import (
+        Scope,
+        check_models,
+        given,
+        materialize,
+        model_runs,
+        open_instance,
+        pull_backlog,
+    )
 
     check_models()
     with open_instance() as instance:
@@ -119,22 +121,12 @@ def _run(
             )
     troubles, warnings = [*totals.troubles, *outcome.failed_checks], [*totals.warnings, *outcome.warnings]
     if outcome.error:
-        _end([*troubles, str(outcome.error)], warnings)
+        end([*troubles, str(outcome.error)], warnings)
     scored = outcome.metadata["predictions"]
-    print_split(scored, outcome.metadata["worklists"])
+    print_split(model_runs(scored), outcome.metadata["worklists"])
     if not (totals.has_news or scored["scored_now"] or troubles or warnings):
         console.print("Nothing was left to do: 0 frames downloaded, 0 sequences scored.")
-    _end(troubles, warnings)
-
-
-def _end(troubles: Sequence[str], warnings: Sequence[str] = ()) -> None:
-    """Say what did not work, and let the exit code say it too; a warning alone is a success."""
-    for warning in warnings:
-        errors.print(f"[bold yellow]Warning[/] {_plain(warning)}")
-    for trouble in troubles:
-        errors.print(f"[bold red]Error[/] {_plain(trouble)}")
-    if troubles:
-        raise typer.Exit(1)
+    end(troubles, warnings)
 
 
 @app.command()
@@ -142,36 +134,43 @@ def score(
     model: Annotated[Path, typer.Option("--model", help="The model package, a model.zip.")],
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Each holds detections.json and frames/.")],
     as_json: Annotated[bool, typer.Option("--json", help="Whole results, one JSON object a line.")] = False,
+    runtime: Annotated[str, typer.Option(help="torch, openvino, or auto: the faster one, by a measurement.")] = "torch",
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, mps, or auto: CUDA where there is one, else the CPU.")
+    ] = "auto",
+    precision: Annotated[str, typer.Option(help="float32, or bfloat16: faster, and scores move.")] = FLOAT32,
 ) -> None:
     """Score loose sequences, without an annotator or a store."""
-    with _errors_as_sentences():
+    with errors_as_sentences():
         from triage_assets.scoring.engine import ScoringEngine
         from triage_assets.scoring.loose import score_folder
         from triage_assets.scoring.package import load_package
 
         package = load_package(model)
         if package.identity.caution:
-            errors.print(f"[bold yellow]Caution[/] {_plain(package.identity.caution)}")
-        engine = ScoringEngine(package)
+            errors.print(f"[bold yellow]Caution[/] {escape(package.identity.caution)}")
         failed = []
-        for folder in folders:
-            try:
-                result = score_folder(engine, folder)
-            except TriageError as error:
-                failed.append(f"{folder}: {error}")
-                continue
-            if as_json:
-                print(json.dumps(result))
-            else:
-                verdict = "positive" if result["is_positive"] else "negative"
-                print(f"{result['name']}: {verdict}, probability {result['max_probability']:.4f}")
-        _end(failed)
+        with ScoringEngine(package, RuntimeChoice(runtime, device, precision)) as engine:
+            lower = {} if precision == FLOAT32 else {"runtime": engine.runtime}
+            for folder in folders:
+                try:
+                    result = {**score_folder(engine, folder), **lower}
+                except ScoringError as error:
+                    failed.append(f"{folder}: {error}")
+                    continue
+                if as_json:
+                    print(json.dumps(result))
+                else:
+                    verdict = "positive" if result["is_positive"] else "negative"
+                    text = f"{result['name']}: {verdict}, probability {result['max_probability']:.4f}"
+                    print(f"{text} ({engine.runtime})" if lower else text)
+        end(failed)
 
 
 @shards_app.command()
 def verify() -> None:
     """Read every shard whole and hold every offset, size and sha256 against the index."""
-    with _errors_as_sentences():
+    with errors_as_sentences():
         from triage_assets.settings import load_settings
         from triage_assets.shards.verify import verify_shards
         from triage_assets.store import open_store
@@ -189,7 +188,7 @@ def verify() -> None:
             f"{report.n_shards:,} shards, {report.n_sequences:,} sequences, {report.n_frames:,} frames: "
             f"{len(report.faults)} faults, {len(report.leftovers)} leftovers"
         )
-        _end([str(fault) for fault in report.faults])
+        end([str(fault) for fault in report.faults])
 
 
 @shards_app.command()
@@ -199,7 +198,7 @@ def reindex(
     ] = False,
 ) -> None:
     """Rebuild every index and catalog from the tars alone."""
-    with _errors_as_sentences():
+    with errors_as_sentences():
         from triage_assets.settings import load_settings
         from triage_assets.shards.reindex import reindex_shards
         from triage_assets.store import open_store
@@ -217,7 +216,7 @@ def demo_annotator(
     latency_ms: Annotated[float, typer.Option(min=0, help="Delay of every answer.")] = 0.0,
 ) -> None:
     """Serve an annotator with rendered camera sequences on loopback, until stopped."""
-    with _errors_as_sentences():
+    with errors_as_sentences():
         from triage_assets.demo.server import run_forever
 
         try:
@@ -251,7 +250,7 @@ def _announce(server: "DemoAnnotator") -> None:
 @app.command()
 def demo(sequences: SequenceCount = 60) -> None:
     """Run the whole graph against a demo annotator: pull, pack, score, split."""
-    with _errors_as_sentences(), _demo_annotator(sequences):
+    with errors_as_sentences(), _demo_annotator(sequences):
         _run()
         console.print("\nOpen the graph with `make dev`, then http://127.0.0.1:3000 in a browser.")
 
@@ -259,7 +258,7 @@ def demo(sequences: SequenceCount = 60) -> None:
 @app.command()
 def dev(sequences: SequenceCount = 60) -> None:
     """Open Dagster's page; with the demo annotator beside it where no ANNOTATOR_API_URL is set."""
-    with _errors_as_sentences():
+    with errors_as_sentences():
         from triage_assets.settings import load_settings
 
         command = [str(Path(sys.executable).with_name("dagster")), "dev"]
@@ -292,17 +291,31 @@ def _demo_annotator(sequences: int) -> Iterator[None]:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    model: Annotated[
+        bool, typer.Option("--model", help="Measure each runtime instead: how fast it is, how far its scores move.")
+    ] = False,
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="With --model: a model.zip instead of TRIAGE_MODEL's.")
+    ] = None,
+) -> None:
     """Check settings, annotator, model and store, and say what to do about each failure."""
-    from triage_assets.doctor import CHECKS
+    from triage_assets.doctor import CHECKS, compare_model
 
+    if path and not model:
+        raise typer.BadParameter("a path goes with --model")
+    if model:
+        with errors_as_sentences():
+            for line in compare_model(path):
+                print(line)
+        return
     failed = False
     for name, check in CHECKS.items():
         try:
-            console.print(f"ok    {name}: {_plain(check())}")
+            console.print(f"ok    {name}: {escape(check())}")
         except TriageError as error:
             failed = True
-            console.print(f"[bold red]fails[/] {name}: {_plain(str(error))}")
+            console.print(f"[bold red]fails[/] {name}: {escape(str(error))}")
             if name == "settings":
                 break
     raise typer.Exit(1 if failed else 0)

@@ -1,42 +1,87 @@
-"""What the command line shows: a progress bar, the summary of a run, and errors as sentences.
+"""What the command line shows: a progress bar, the summary of a run, tables, and errors as sentences.
 
 What lives here: everything printed to a terminal. What does not: any work, and any decision but the wording.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from triage_assets.progress import show_progress
+from triage_assets.errors import TriageError
+from triage_assets.progress import Pace, describe_duration, describe_pace, describe_rate, log_lines, show_progress
+from triage_assets.progress import Progress as Report
 
 if TYPE_CHECKING:
-    from triage_assets.orchestrate import PullTotals
+    from triage_assets.orchestrate import ModelRun, PullTotals
+    from triage_assets.scoring.stored_models import StoredModel
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """End the command with the error's message instead of a traceback."""
+    try:
+        yield
+    except TriageError as error:
+        errors.print(f"[bold red]Error[/] {escape(str(error))}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("Stopped. What was finished is kept; run again to go on.")
+        raise typer.Exit(130) from None
+
+
+def end(troubles: Sequence[str], warnings: Sequence[str] = ()) -> None:
+    """Say what did not work, and let the exit code say it too; a warning alone is a success."""
+    for warning in warnings:
+        errors.print(f"[bold yellow]Warning[/] {escape(warning)}")
+    for trouble in troubles:
+        errors.print(f"[bold red]Error[/] {escape(trouble)}")
+    if troubles:
+        raise typer.Exit(1)
+
+
+@contextmanager
 def progress_bars(label: str) -> Iterator[None]:
-    """Show a bar for whatever work inside reports its progress."""
+    """Show how far whatever work inside is: a bar on a terminal, elsewhere a line now and then if it takes long."""
+    if errors.is_terminal:
+        with _bars(label) as display, show_progress(display):
+            yield
+    else:
+        lines = log_lines(lambda line: errors.print(f"{escape(label)}: {escape(line)}"), announce=False)
+        with show_progress(lines):
+            yield
+
+
+@contextmanager
+def _bars(label: str) -> Iterator[Report]:
     columns = (
-        TextColumn("{task.fields[label]}"), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[label]}", markup=False), TextColumn("{task.description}", markup=False), BarColumn(),
+        MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[pace]}"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
     )  # fmt: skip
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
+    with Progress(*columns, console=errors, transient=True) as bars:
         tasks: dict[str, Any] = {}
+        paces: dict[str, Pace] = {}
 
         def display(unit: str, done: int, total: int | None, note: str = "") -> None:
+            now = time.monotonic()
             if unit not in tasks:
-                tasks[unit] = bars.add_task(unit, label=label, total=total, note=note)
-            bars.update(tasks[unit], completed=done, total=total, note=note)
+                tasks[unit] = bars.add_task(unit, label=label, total=total, note="", pace="")
+                paces[unit] = Pace()
+            paces[unit].add(done, now)
+            pace = describe_pace(paces[unit].per_second(now), None if total is None else total - done)
+            bars.update(tasks[unit], completed=done, total=total, note=note, pace=pace)
 
-        with show_progress(display):
-            yield
+        yield display
 
 
 def print_pull(totals: "PullTotals", *, is_limited: bool) -> None:
@@ -49,20 +94,79 @@ def print_pull(totals: "PullTotals", *, is_limited: bool) -> None:
     console.print(f"Frames    {totals.frames_downloaded:,} frames downloaded")
 
 
-def print_split(scored: Mapping[str, Any], split: Mapping[str, Any]) -> None:
-    """What was scored, and the split that it led to."""
-    console.print(
-        f"Scores    {scored['scored_now']:,} sequences scored, {scored['reused']:,} reused, by {scored['models']}"
-    )
+def print_split(runs: Sequence["ModelRun"], split: Mapping[str, Any]) -> None:
+    """What each model scored, and the split that it led to."""
+    for number, run in enumerate(runs):
+        console.print(f"{'Scores' if not number else '':<9} {describe_run(run)}", markup=False)
     print_worklists(split)
+
+
+def describe_run(run: "ModelRun") -> str:
+    """``60 sequences scored in 12 s (5.0 a second; embed 83%, decode 9%), 0 reused, by 1.0-1dfbb94b``."""
+    cost = ""
+    if run.scored and run.seconds:
+        details = "; ".join(filter(None, [describe_rate(run.scored / run.seconds), run.stage_shares]))
+        cost = f" in {describe_duration(run.seconds)} ({details})"
+    return f"{run.scored:,} sequences scored{cost}, {run.reused:,} reused, by {run.model}"
 
 
 def print_worklists(split: Mapping[str, Any]) -> None:
     """Where the sequences went, and what must be known about the scores that sent them there."""
     if split["caution"] != "none":
         console.print(f"[bold yellow]Caution[/]   {escape(split['caution'])}")
+    disagreed = f" ({split['disagreements']:,} where models disagree, first)" if split["disagreements"] else ""
     console.print(
-        f"Split     {split['review']:,} To Review, {split['unlabeled']:,} Unlabel, {split['dropped']:,} dropped "
-        f"(threshold {split['threshold']:g})"
+        f"Split     {split['review']:,} To Review{disagreed}, {split['unlabeled']:,} Unlabel, "
+        f"{split['dropped']:,} dropped (threshold {split['threshold']:g})"
     )
     console.print(f"Worklists {escape(split['path'])}")
+
+
+def print_models(models: Sequence["StoredModel"], configured: Sequence[str]) -> None:
+    """A table of the models with predictions in a store; what is wrong with one is said below it."""
+    rows = [_model_row(model, is_configured=model.name in configured) for model in models]
+    # Only where a model differs in it: nearly all score the annotator's boxes in float32.
+    shown = [name for name in _MODEL_COLUMNS if name != "on" or any(row["on"] for row in rows)]
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in shown}
+    for row in (dict(zip(shown, shown, strict=True)), *rows):
+        cells = (row[name].rjust(widths[name]) if name in _RIGHT else row[name].ljust(widths[name]) for name in shown)
+        console.print("  ".join(cells).rstrip(), markup=False)
+    for model in models:
+        for fault in model.faults:
+            errors.print(f"[bold yellow]Warning[/] {escape(f'{model.name}: {fault}')}")
+
+
+_MODEL_COLUMNS = ("version", "hash", "on", "configured", "scored", "dropped", "coverage", "parts", "size", "changed")
+_RIGHT = ("scored", "dropped", "coverage", "parts", "size")
+
+
+def _model_row(model: "StoredModel", *, is_configured: bool) -> dict[str, str]:
+    changed = "" if model.changed_at is None else f"{model.changed_at.astimezone():%Y-%m-%d %H:%M}"
+    return {
+        "version": model.version,
+        "hash": model.sha256[:8],
+        "on": " ".join(model.variants),
+        "configured": "yes" if is_configured else "no",
+        "scored": "?" if model.n_scored is None else f"{model.n_scored:,}",
+        "dropped": "?" if model.n_dropped is None else f"{model.n_dropped:,}",
+        # Rounded down: 100% is said of a backlog that is scored whole.
+        "coverage": "?" if model.coverage is None else f"{math.floor(model.coverage * 1000) / 10:g}%",
+        "parts": f"{model.n_parts:,}",
+        "size": describe_size(model.size_bytes),
+        "changed": changed,
+    }
+
+
+def count_of(number: int, noun: str) -> str:
+    """``1 part``, ``1,200 parts``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def describe_size(size_bytes: int) -> str:
+    """``812 B``, ``3.4 kB``, ``120 MB``."""
+    size, unit = float(size_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.1f} {unit}" if unit != "B" and size < 9.95 else f"{size:.0f} {unit}"

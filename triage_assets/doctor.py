@@ -3,7 +3,8 @@
 What lives here: looking, without changing anything but a probe in the store. What does not: printing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from triage_assets.defs.resources import ModelsResource, open_client
 from triage_assets.settings import load_settings, require_annotator
@@ -51,3 +52,28 @@ CHECKS: dict[str, Callable[[], str]] = {
     "store": check_store,
     "model": check_models,
 }
+
+
+def compare_model(path: Path | None) -> Iterator[str]:
+    """What every runtime of this machine makes of a model, line by line; without a path, of those of TRIAGE_MODEL.
+
+    Raises `PackageError` and `SettingsError`.
+    """
+    from triage_assets.scoring.comparison import compare_runtimes
+    from triage_assets.scoring.package import load_package
+    from triage_assets.scoring.runtime import OPENVINO, is_installed
+
+    paths = [path] if path else ModelsResource().packages(open_store(load_settings().triage_store))
+    for path in paths:
+        package = load_package(path)
+        yield f"{package.name}, backbone {package.settings.classifier.backbone}"
+        if package.identity.caution:
+            yield f"  {package.identity.caution}"
+        yield f"  {'runtime':28s}{'crops/s':>9s}{'logits differ by at most':>26s}{'on average':>12s}"
+        for found in compare_runtimes(package):
+            yield (
+                f"  {found.runtime:28s}{found.crops_per_second:9.1f}"
+                f"{found.largest_difference:26.1e}{found.mean_difference:12.1e}"
+            )
+    if not is_installed(OPENVINO):
+        yield "  openvino is not installed: `pip install 'triage-assets[openvino]'`"

@@ -19,6 +19,7 @@ TriageError
 ├── ShardError                 a shard, its index or the catalog
 ├── PackageError               a model package that cannot be used
 ├── ScoringError               one sequence cannot be scored
+├── ClusterError               the cluster that scores cannot be used
 └── ImageError                 bytes that are no readable image
 """
 
@@ -112,6 +113,10 @@ class PackageError(TriageError):
 
 class ScoringError(TriageError):
     """One sequence cannot be scored; the others can."""
+
+
+class ClusterError(TriageError):
+    """The Dask cluster is not there, not of this version, or does not see what it must."""
 
 
 class ImageError(TriageError):

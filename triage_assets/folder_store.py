@@ -31,6 +31,10 @@ class FolderStore(Store):
         self.root = root
         self.location = str(root)
 
+    def __reduce__(self) -> tuple[type["FolderStore"], tuple[Path]]:
+        """Mean the same folder in a process that works in another one."""
+        return FolderStore, (self.root.absolute(),)
+
     @override
     def read(self, path: str) -> bytes:
         with self._reading(path):

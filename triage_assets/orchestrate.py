@@ -20,15 +20,18 @@ from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.definitions import defs
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import open_client
+from triage_assets.defs.scoring_metadata import BY_MODEL
 from triage_assets.errors import TriageError, UnknownOrganization
 from triage_assets.scoring.identity import read_identity
 from triage_assets.settings import load_settings, require_annotator
-from triage_assets.store import open_store
+from triage_assets.store import Store, open_store
 
 logger = logging.getLogger(__name__)
 
 # Dagster's own console lines would bury the few that matter here; every event is in the instance all the same.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+# With a run an hour, this is a month and a half.
+_REMEMBERED_RUNS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,17 @@ class StageOutcome:
     error: TriageError | None = None
     failed_checks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRun:
+    """What one model did in a run that scored: sequences, elapsed seconds, and where the time went as text."""
+
+    model: str
+    scored: int
+    reused: int
+    seconds: float
+    stage_shares: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +208,7 @@ def materialize(
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
         if materialization.asset_key.to_user_string() in assets:
-            values = {name: value.value for name, value in materialization.metadata.items()}
+            values = {name: _plain_value(value) for name, value in materialization.metadata.items()}
             metadata[materialization.asset_key.to_user_string()] = values
     failed: dict[dg.AssetCheckSeverity, list[str]] = {severity: [] for severity in dg.AssetCheckSeverity}
     for check in result.get_asset_check_evaluations():
@@ -206,3 +220,31 @@ def materialize(
         failed_checks=tuple(failed[dg.AssetCheckSeverity.ERROR]),
         warnings=tuple(failed[dg.AssetCheckSeverity.WARN]),
     )
+
+
+def _plain_value(value: dg.MetadataValue) -> object:
+    """A table as a list of its rows, anything else as the value it holds."""
+    return [record.data for record in value.records] if isinstance(value, dg.TableMetadataValue) else value.value
+
+
+def model_runs(scored: Mapping[str, Any]) -> tuple[ModelRun, ...]:
+    """What each model did, from the metadata of `predictions`."""
+    return tuple(
+        ModelRun(row["model"], row["scored_now"], row["reused"], row["seconds"], row["stage_shares"])
+        for row in scored[BY_MODEL]
+    )
+
+
+def recorded_seconds(store: Store, name: str) -> float | None:
+    """How long a model has scored for this store, added up over the runs that Dagster remembers; None for none."""
+    if not (os.environ.get("DAGSTER_HOME") or (Path.cwd() / "dagster.yaml").exists()):
+        return None
+    folder = f"{store.location}/predictions/model={name}"
+    seconds = 0.0
+    with open_instance() as instance:
+        for record in instance.fetch_materializations(dg.AssetKey("predictions"), limit=_REMEMBERED_RUNS).records:
+            event = record.asset_materialization
+            found = {key: _plain_value(value) for key, value in event.metadata.items()} if event else {}
+            if BY_MODEL in found and folder in str(found.get("path", "")).split(", "):
+                seconds += sum(run.seconds for run in model_runs(found) if run.model == name)
+    return seconds or None

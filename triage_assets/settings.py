@@ -4,12 +4,18 @@ What lives here: names, defaults and checks of what a user configures. What does
 """
 
 import os
+import re
 from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from triage_assets.errors import SettingsError
+from triage_assets.scoring.records import AUTO, RuntimeChoice
+
+_SECRETS = ("annotator_api_password",)
 
 
 class Settings(BaseSettings):
@@ -34,11 +40,51 @@ class Settings(BaseSettings):
     triage_max_in_flight: int = Field(
         32, ge=1, le=1024, description="Most requests under way at once; the real server copes with 32."
     )
+    triage_runtime: Literal["auto", "torch", "openvino"] = Field(
+        "auto", description="What runs the network; auto measures at the start and takes the fastest that is installed."
+    )
+    triage_device: str = Field(
+        AUTO, description="Where the network runs, by torch's name: auto, cpu, cuda, cuda:1, mps."
+    )
+    triage_precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16 is faster and moves scores: its predictions are kept apart."
+    )
+    triage_scoring_cluster: str | None = Field(
+        None, description="Address of a Dask scheduler whose workers score; this process scores where it is not set."
+    )
 
     @field_validator("triage_store")
     @classmethod
     def _expand_home(cls, value: str) -> str:
         return value if "://" in value else str(Path(value).expanduser())
+
+    @field_validator("triage_device")
+    @classmethod
+    def _check_device(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z]+(:\d+)?", value):
+            raise ValueError("expected auto, or torch's name of a device, like cpu, cuda, cuda:1, mps")
+        return value
+
+    @field_validator("triage_scoring_cluster")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        wanted = "the address of a Dask scheduler, like tcp://scheduler:8786"
+        address = value if "://" in value else f"tcp://{value}"
+        parts = urlsplit(address)
+        if parts.scheme in ("http", "https"):
+            raise ValueError(f"that is a web page (the dashboard of Dask, perhaps); expected {wanted}")
+        if parts.scheme not in ("tcp", "tls", "ws", "wss"):
+            raise ValueError(f"expected {wanted}")
+        if not parts.hostname or parts.port is None or parts.path or parts.query or " " in value:
+            raise ValueError(f"expected a host and a port: {wanted}")
+        return address
+
+    @property
+    def runtime_choice(self) -> RuntimeChoice:
+        """What the network is asked to run on."""
+        return RuntimeChoice(self.triage_runtime, self.triage_device, self.triage_precision)
 
     @property
     def model_paths(self) -> tuple[Path, ...]:
@@ -47,20 +93,28 @@ class Settings(BaseSettings):
         return tuple(Path(name).expanduser() for name in names if name.strip())
 
 
-def load_settings() -> Settings:
-    """Read the settings. Raises `SettingsError` naming each variable whose value cannot be used."""
+def load_settings(**given: object) -> Settings:
+    """Read the settings; what a run was given for a field wins over them, unless it is None.
+
+    Raises `SettingsError` naming each variable whose value cannot be used.
+    """
+    known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings()
+        return Settings(**known)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
-            for fault in error.errors(include_input=False)
-        )
+        faults = [(str(fault["loc"][0]), fault["input"], fault["msg"]) for fault in error.errors()]
+        places = {"the run's configuration" if name in known else "the environment or .env" for name, _, _ in faults}
         raise SettingsError(
             "A setting has a value that cannot be used",
-            found=faults,
-            do="Correct it in the environment or in .env.",
+            found="; ".join(_describe_fault(*fault) for fault in faults),
+            do=f"Correct it in {' and in '.join(sorted(places))}.",
         ) from None
+
+
+def _describe_fault(name: str, value: object, fault: str) -> str:
+    fault = fault.removeprefix("Value error, ")
+    shown = "" if name in _SECRETS else f" is {value!r}"
+    return f"{name.upper()}{shown}: {fault[:1].lower()}{fault[1:]}"
 
 
 def require_annotator(settings: Settings) -> Settings:

@@ -16,6 +16,7 @@ from triage_assets.defs.backlog import load_backlogs
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.folder_store import FolderStore
 from triage_assets.scoring.predictions import score_backlog
+from triage_assets.scoring.records import RuntimeChoice
 from triage_assets.shards.packing import pack_frames
 
 
@@ -28,8 +29,8 @@ def pull(store: FolderStore, url: str) -> None:
 
 
 def score(store: FolderStore, _: str) -> None:
-    """Score what is packed."""
-    score_backlog(store, DEMO_MODEL, load_backlogs(store), part_sequences=3)
+    """Score what is packed, on one runtime: which of several measures faster may differ between two runs."""
+    score_backlog(store, DEMO_MODEL, load_backlogs(store), choice=RuntimeChoice("torch"), unit_sequences=3)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 
+from triage_assets.scoring.units import LoadBacklog
 from triage_assets.store import Store
 
 from .pictures import picture
@@ -46,6 +48,7 @@ FRAMES = pa.schema(
         ("shard", pa.string()),
     ]
 )
+TABLES = ("backlog", "frames")
 BOX = {"x1": 0.4, "y1": 0.4, "x2": 0.6, "y2": 0.6, "confidence": 0.6, "class_name": "smoke"}
 
 
@@ -117,6 +120,15 @@ class Backlog:
             )
         return pa.Table.from_pylist(backlog, schema=BACKLOG), pa.Table.from_pylist(frames, schema=FRAMES)
 
+    def save(self, store: Store) -> LoadBacklog:
+        """Write the tables beside the shards; returns what reads them, in any process."""
+        for name, table in zip(TABLES, self.tables(), strict=True):
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+            store.write(f"tables/{self.key}/{name}.arrow", sink.getvalue().to_pybytes())
+        return partial(read_tables, store, self.key)
+
     def pack(self, store: Store) -> None:
         """Write the shards that the tables describe."""
         shards: dict[str, bytes] = {}
@@ -127,6 +139,13 @@ class Backlog:
                     shards[shard] = shards.get(shard, b"") + bytes(512) + frame.image
         for shard, data in shards.items():
             store.write(f"shards/organization={self.key}/{shard}.tar", data)
+
+
+def read_tables(store: Store, key: str) -> tuple[pa.Table, pa.Table]:
+    backlog, frames = (
+        pa.ipc.open_file(pa.BufferReader(store.read(f"tables/{key}/{name}.arrow"))).read_all() for name in TABLES
+    )
+    return backlog, frames
 
 
 def frames_of(sequence_id: int, count: int = 2) -> tuple[Frame, ...]:

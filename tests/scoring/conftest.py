@@ -1,4 +1,4 @@
-"""Fixtures of the scoring tests: the reference package and an engine that runs it on one thread."""
+"""Fixtures of the scoring tests: the reference package and an engine that runs it on one thread of torch."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ import torch
 
 from triage_assets.scoring.engine import ScoringEngine
 from triage_assets.scoring.package import load_package
+from triage_assets.scoring.records import RuntimeChoice
 
 from .reference import MODEL
 
@@ -20,5 +21,5 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[ScoringEngine]:
     """An engine with the reference package."""
-    with ScoringEngine(load_package(MODEL)) as engine:
+    with ScoringEngine(load_package(MODEL), RuntimeChoice("torch")) as engine:
         yield engine

@@ -1,8 +1,8 @@
 """A backend that records what it is asked to score and answers without a network."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from triage_assets.scoring.backends import TaskOutcome
+from triage_assets.scoring.model_use import ModelUse
 from triage_assets.scoring.planning import SequenceTask
 from triage_assets.scoring.records import (
     Preprocessing,
@@ -13,6 +13,12 @@ from triage_assets.scoring.records import (
     TubeEntry,
     Window,
 )
+from triage_assets.scoring.stages import StageClock
+from triage_assets.scoring.tables import TaskOutcome, rows_to_table
+from triage_assets.scoring.unit_scorer import ScoredUnit, Tick
+from triage_assets.scoring.units import LoadBacklog, UnitPlanner, WorkUnit
+
+RUNTIME = "made up"
 
 
 def made_up_score(task: SequenceTask) -> SequenceScore:
@@ -24,17 +30,33 @@ def made_up_score(task: SequenceTask) -> SequenceScore:
 
 
 class RecordingBackend:
-    """Scores everything but the sequences in ``failing``, which fail for the given reason."""
+    """Scores everything but the sequences in ``failing``; those that ``wait`` have frames that cannot be read."""
 
-    def __init__(self, failing: dict[int, str] | None = None) -> None:
+    def __init__(self, failing: Iterable[int] = (), *, waiting: Iterable[int] = (), last_first: bool = False) -> None:
         self.asked: list[int] = []
-        self.failing = failing or {}
+        self.units: list[WorkUnit] = []
+        self.failing = set(failing)
+        self.waiting = set(waiting)
+        self.last_first = last_first
 
-    def score(self, tasks: Iterable[SequenceTask]) -> Iterator[TaskOutcome]:
-        for task in tasks:
-            self.asked.append(task.sequence_id)
-            reason = self.failing.get(task.sequence_id)
-            if reason is None:
-                yield TaskOutcome(task, made_up_score(task))
-            else:
-                yield TaskOutcome(task, None, reason, f"{reason} because of the test")
+    def meet(self, use: ModelUse, backlogs: Mapping[str, LoadBacklog]) -> None:
+        """Take what a backend of the project's own is made with."""
+        self.use = use
+        self.planner = UnitPlanner(backlogs, use.detector)
+
+    def score(self, units: Iterable[WorkUnit], clock: StageClock, tick: Tick) -> Iterator[ScoredUnit]:
+        for unit in reversed(list(units)) if self.last_first else units:
+            self.units.append(unit)
+            outcomes = []
+            for task in self.planner.tasks(unit):
+                self.asked.append(task.sequence_id)
+                if task.sequence_id in self.failing:
+                    outcomes.append(TaskOutcome(task, None, "it failed because of the test"))
+                elif task.sequence_id not in self.waiting:
+                    outcomes.append(TaskOutcome(task, made_up_score(task)))
+            rows = rows_to_table(outcomes, self.use.identity, self.use.detector, RUNTIME)
+            waiting = {which: "it waits because of the test" for which in unit.sequence_ids if which in self.waiting}
+            tick(len(unit))
+            yield ScoredUnit(unit, rows, waiting, RUNTIME)
+
+    def close(self) -> None: ...

@@ -1,6 +1,6 @@
 import pytest
 
-from triage_assets.scoring.backends import shard_path
+from triage_assets.scoring.frames import shard_path
 from triage_assets.shards.catalog import tar_path
 
 

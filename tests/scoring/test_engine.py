@@ -12,12 +12,13 @@ from triage_assets.scoring.device import open_device
 from triage_assets.scoring.engine import ScoringEngine
 from triage_assets.scoring.loose import read_folder, score_folder
 from triage_assets.scoring.package import load_package
-from triage_assets.scoring.records import FrameInput, ScoringBox, SequenceInput
+from triage_assets.scoring.records import FrameInput, RuntimeChoice, ScoringBox, SequenceInput
 
 from .packages import edited_config, edited_manifest, read_weights, saved, write_edited
 from .pictures import picture
-from .reference import EXPECTED, MODEL, SAMPLE, load_sequence
+from .reference import EXPECTED, MODEL, SAMPLE
 
+TORCH = RuntimeChoice("torch")
 BOX = ScoringBox(0.5, 0.5, 0.2, 0.2, 0.6)
 
 
@@ -33,17 +34,17 @@ def test_scores_come_in_order_whether_or_not_one_fails(engine):
     assert outcomes[0].score == engine.score_one(inputs[0])
 
 
-def test_sequences_are_read_only_a_few_ahead(engine):
+def test_sequences_are_read_64_at_a_time(engine):
     read = []
 
     def source():
-        for number in range(50):
+        for number in range(200):
             read.append(number)
-            yield sequence(2, str(number))
+            yield SequenceInput(str(number), (FrameInput(picture(number), ()),))
 
     scores = engine.score(source())
     next(scores)
-    assert len(read) < 10
+    assert len(read) == 64
     scores.close()
 
 
@@ -99,16 +100,6 @@ def test_an_error_nobody_foresaw_is_the_outcome_of_its_sequence_alone(engine, ca
         engine.score_one(odd)
 
 
-@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError()])
-def test_running_out_of_memory_ends_the_iteration(engine, monkeypatch, error):
-    def judge(*_):
-        raise error
-
-    monkeypatch.setattr(engine._classifier, "judge", judge)
-    with pytest.raises(type(error)):
-        list(engine.score([sequence(2)]))
-
-
 def test_a_device_is_proven_to_be_there():
     assert open_device("cpu") == torch.device("cpu")
     with pytest.raises(SettingsError, match="'abacus'"):
@@ -119,29 +110,24 @@ def test_a_device_is_proven_to_be_there():
 def test_a_logit_that_is_no_number_is_an_error_and_never_a_score(tmp_path, value):
     weights = {**read_weights(MODEL), "model.head.classifier.bias": torch.tensor([value])}
     path = write_edited(MODEL, tmp_path / "model.zip", {"classifier.ckpt": saved({"state_dict": weights})})
-    with ScoringEngine(load_package(path)) as broken, pytest.raises(ScoringError, match="no number"):
+    with ScoringEngine(load_package(path), TORCH) as broken, pytest.raises(ScoringError, match="no number"):
         broken.score_one(sequence(2))
 
 
 def test_without_a_calibrator_the_probability_is_the_sigmoid_of_the_logit(tmp_path):
     changes = {"manifest.yaml": edited_manifest(MODEL, {}, ["logistic_calibrator"])}
     package = load_package(write_edited(MODEL, tmp_path / "model.zip", changes), allow_uncalibrated=True)
-    with ScoringEngine(package) as uncalibrated:
+    with ScoringEngine(package, TORCH) as uncalibrated:
         score = uncalibrated.score_one(sequence(3))
     assert score.max_probability == pytest.approx(1 / (1 + math.exp(-score.best_logit)))
     assert score.details.aggregation == "max_logit"
     assert score.details.threshold == package.settings.decision.threshold
 
 
-def test_copied_slots_share_one_patch(engine):
-    prepared = engine.prepare(load_sequence("two_frames"))
-    assert len(prepared.plan.patches) == 2
-    assert len(prepared.plan.slots[0]) == 20
-
-
 def test_padding_beyond_the_longest_input_scores_the_first_frames_only(tmp_path):
     changes = {"config.yaml": edited_config(MODEL, {"infer.pad_to_min_frames": 30})}
-    with ScoringEngine(load_package(write_edited(MODEL, tmp_path / "model.zip", changes))) as long:
+    package = load_package(write_edited(MODEL, tmp_path / "model.zip", changes))
+    with ScoringEngine(package, TORCH) as long:
         score = long.score_one(sequence(3))
     (tube,) = score.details.kept
     assert len(tube.entries) == 30

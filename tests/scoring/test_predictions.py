@@ -17,10 +17,11 @@ from triage_assets.errors import NewerFormat, PackageError, SettingsError, Store
 from triage_assets.folder_store import FolderStore
 from triage_assets.images import decode_rgb
 from triage_assets.scoring.current import CURRENT_SCHEMA
-from triage_assets.scoring.identity import ENGINE_VERSION
+from triage_assets.scoring.identity import ENGINE_VERSION, read_identity
+from triage_assets.scoring.model_use import ModelUse, Permissions
 from triage_assets.scoring.parts import PartsFolder, read_ipc, to_ipc
 from triage_assets.scoring.predictions import load_current, load_model_record, read_details, score_backlog
-from triage_assets.scoring.records import ScoringBox
+from triage_assets.scoring.records import RuntimeChoice, ScoringBox
 from triage_assets.scoring.tables import PART_SCHEMA
 from triage_assets.scoring.tubes import find_tubes
 
@@ -35,9 +36,11 @@ def store(tmp_path):
     return FolderStore(tmp_path / "store")
 
 
-def run(store, *backlogs, model=MODEL, backend=None, **options):
+def run(store, *backlogs, model=MODEL, backend=None, detector="annotator", **options):
     loaders = {backlog.key: backlog.tables for backlog in backlogs}
-    return score_backlog(store, model, loaders, backend=backend, **options)
+    if backend is not None:
+        backend.meet(ModelUse(read_identity(model), detector, RuntimeChoice(), Permissions()), loaders)
+    return score_backlog(store, model, loaders, backend=backend, detector=detector, **options)
 
 
 def by_id(report):
@@ -48,6 +51,11 @@ def files(store):
     """Every file of the store with its bytes and time of change."""
     paths = [path for path in store.root.rglob("*") if path.is_file()]
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+
+
+def contents(store):
+    """Every file of the store by its path, temporary ones too, whatever made them."""
+    return {path.relative_to(store.root): path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
 
 
 def reference_backlog(*names):
@@ -246,7 +254,7 @@ def test_an_error_nobody_foresaw_drops_one_sequence_and_is_kept(store, monkeypat
     backlog = Backlog("sdis-07-1", {1: frames_of(1), 2: marked(frames_of(2)), 3: frames_of(3)})
     backlog.pack(store)
     failure = failing_on(0.123, ZeroDivisionError("float division by zero"))
-    monkeypatch.setattr("triage_assets.scoring.engine.find_tubes", failure)
+    monkeypatch.setattr("triage_assets.scoring.sequence_plan.find_tubes", failure)
     report = run(store, backlog)
     assert (report.n_scored, report.n_dropped) == (2, {"predict_failed": 1})
     row = by_id(report)[2]
@@ -262,7 +270,7 @@ def test_an_error_nobody_foresaw_drops_one_sequence_and_is_kept(store, monkeypat
 def test_running_out_of_memory_is_no_fault_of_a_sequence(store, monkeypatch):
     backlog = Backlog("sdis-07-1", {1: frames_of(1), 2: marked(frames_of(2))})
     backlog.pack(store)
-    monkeypatch.setattr("triage_assets.scoring.engine.find_tubes", failing_on(0.123, MemoryError()))
+    monkeypatch.setattr("triage_assets.scoring.sequence_plan.find_tubes", failing_on(0.123, MemoryError()))
     with pytest.raises(MemoryError):
         run(store, backlog)
     monkeypatch.undo()
@@ -297,7 +305,7 @@ def test_unusable_frames_of_both_kinds_are_counted(store):
 
 
 def test_what_failed_is_tried_again_only_when_asked(store):
-    run(store, backlog_of(1, 2), backend=RecordingBackend({2: "predict_failed"}))
+    run(store, backlog_of(1, 2), backend=RecordingBackend([2]))
     backend = RecordingBackend()
     report = run(store, backlog_of(1, 2), backend=backend)
     assert (backend.asked, report.n_dropped, report.n_scored) == ([], {"predict_failed": 1}, 0)
@@ -332,13 +340,16 @@ def test_bytes_that_are_not_those_of_the_index_are_never_scored(store):
 # How it is kept
 
 
-def test_parts_hold_a_limited_number_of_sequences_of_any_organization(store):
-    first, second = backlog_of(*range(1, 8)), backlog_of(11, 12, key="other-2")
-    report = run(store, first, second, backend=RecordingBackend(), part_sequences=4)
-    tables = [
-        pq.read_table(store.root / "predictions" / f"model={report.name}" / part) for part in report.parts_written
+def test_a_unit_is_of_one_organization_and_one_shard_and_of_limited_size(store):
+    first = replace(backlog_of(*range(1, 8)), shards={6: "000002-bbbbbbbb", 2: "000002-bbbbbbbb"})
+    backend = RecordingBackend()
+    report = run(store, first, backlog_of(11, 12, key="other-2"), backend=backend, unit_sequences=4)
+    assert [(unit.organization_key, unit.sequence_ids) for unit in backend.units] == [
+        ("other-2", (11, 12)),
+        ("sdis-07-1", (1, 3, 4, 5)),
+        ("sdis-07-1", (7,)),
+        ("sdis-07-1", (2, 6)),
     ]
-    assert [len(table) for table in tables] == [4, 4, 1]
     assert {row.organization_key: row.n_scored for row in report.organizations} == {"other-2": 2, "sdis-07-1": 7}
 
 
@@ -358,7 +369,7 @@ def test_the_same_backlog_makes_the_same_files(tmp_path):
         backlog = backlog_of(1, 2)
         backlog.pack(store)
         run(store, backlog)
-        return {path.relative_to(store.root): path.read_bytes() for path in store.root.rglob("*.*") if path.is_file()}
+        return contents(store)
 
     assert made("one") == made("two")
 
@@ -396,8 +407,8 @@ def test_a_current_table_of_an_older_version_is_laid_out_anew(store):
     report = run(store, backlog_of(1), backend=RecordingBackend())
     path = part_path(store, report).with_name("current.arrow")
     whole = path.read_bytes()
-    old = report.current.drop_columns(["last_seen_at", "n_detections"])
-    path.write_bytes(to_ipc(old.replace_schema_metadata({"format_version": "1"})))
+    old = report.current.drop_columns(["runtime"])
+    path.write_bytes(to_ipc(old.replace_schema_metadata({"format_version": "2"})))
     with pytest.raises(StoreError, match=r"current\.arrow was written by an older version.*Materialize predictions"):
         load_current(store, report.name)
     backend = RecordingBackend()
@@ -408,7 +419,7 @@ def test_a_current_table_of_an_older_version_is_laid_out_anew(store):
 def test_a_current_table_of_a_newer_version_is_refused(store):
     report = run(store, backlog_of(1), backend=RecordingBackend())
     path = part_path(store, report).with_name("current.arrow")
-    path.write_bytes(to_ipc(report.current.replace_schema_metadata({"format_version": "3"})))
+    path.write_bytes(to_ipc(report.current.replace_schema_metadata({"format_version": "4"})))
     with pytest.raises(NewerFormat, match=r"current\.arrow"):
         load_current(store, report.name)
 
@@ -437,14 +448,14 @@ def test_an_option_that_made_no_score_is_not_asked_for_later(store):
 
 def test_an_interrupted_run_leaves_word_of_its_options(store):
     class Breaks(RecordingBackend):
-        def score(self, tasks):
-            for number, outcome in enumerate(super().score(tasks)):
-                if number == 3:
+        def score(self, units, clock, tick):
+            for number, scored in enumerate(super().score(units, clock, tick)):
+                if number == 2:
                     raise StoreError("The end of the test")
-                yield outcome
+                yield scored
 
     with pytest.raises(StoreError):
-        run(store, backlog_of(*range(1, 6)), backend=Breaks(), part_sequences=2, allow_uncalibrated=True)
+        run(store, backlog_of(*range(1, 6)), backend=Breaks(), unit_sequences=2, allow_uncalibrated=True)
     with pytest.raises(PackageError, match="allow_uncalibrated"):
         run(store, backlog_of(1, 2), backend=RecordingBackend())
 
@@ -463,7 +474,7 @@ def test_the_engine_version_is_recorded_with_the_scores(store):
     report = run(store, backlog_of(1), backend=RecordingBackend())
     assert load_model_record(store, report.name)["engine_version"] == ENGINE_VERSION
     part = pq.read_schema(part_path(store, report))
-    current = read_ipc(PartsFolder(store, report.name), "current.arrow", 2).schema
+    current = read_ipc(PartsFolder(store, report.name), "current.arrow", 3).schema
     assert {schema.metadata[b"engine_version"] for schema in (part, current)} == {str(ENGINE_VERSION).encode()}
 
 
@@ -471,7 +482,7 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_written(store)
     backlog = backlog_of(1)
     backlog.pack(store)
     with pytest.raises(SettingsError, match=r"abacus.*Choose another `device`"):
-        run(store, backlog, device="abacus")
+        run(store, backlog, choice=RuntimeChoice(device="abacus"))
     assert not (store.root / "predictions").exists()
 
 
@@ -550,23 +561,21 @@ import sys, time
 from pathlib import Path
 from scoring.backlogs import backlog_of
 from scoring.fakes import RecordingBackend
-from triage_assets.scoring.predictions import score_backlog
+from scoring.test_predictions import run
 from triage_assets.folder_store import FolderStore
 
 class Slow(RecordingBackend):
-    def score(self, tasks):
-        for outcome in super().score(tasks):
+    def score(self, units, clock, tick):
+        for scored in super().score(units, clock, tick):
             time.sleep(0.005)
             print("scored", flush=True)
-            yield outcome
+            yield scored
 
-backlog = backlog_of(*range(1, 61))
 print("ready", flush=True)
-store, loaders = FolderStore(Path(sys.argv[1])), {backlog.key: backlog.tables}
-score_backlog(store, Path(sys.argv[2]), loaders, backend=Slow(), part_sequences=3)
+run(FolderStore(Path(sys.argv[1])), backlog_of(*range(1, 61)), backend=Slow(), unit_sequences=3)
 """
-# Kills come shortly after so many sequences: before the first part, among parts, and about when files are laid out.
-KILL_POINTS = (0, 2, 7, 20, 33, 46, 60, 60)
+# Kills come shortly after so many units: before the first part, among parts, and about when parts are merged.
+KILL_POINTS = (0, 1, 3, 7, 11, 15, 20, 20)
 
 
 def with_tests_on_path():
@@ -574,11 +583,11 @@ def with_tests_on_path():
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
 
 
-def kill_a_run(root, n_sequences, delay):
+def kill_a_run(root, n_units, delay):
     """Whether the kill came before the run's own end."""
-    command = [sys.executable, "-c", KILLED, str(root), str(MODEL)]
+    command = [sys.executable, "-c", KILLED, str(root)]
     with subprocess.Popen(command, env=with_tests_on_path(), stdout=subprocess.PIPE) as process:
-        for expected in [b"ready\n", *[b"scored\n"] * n_sequences]:
+        for expected in [b"ready\n", *[b"scored\n"] * n_units]:
             assert process.stdout.readline() == expected
         time.sleep(delay)
         process.kill()
@@ -586,31 +595,31 @@ def kill_a_run(root, n_sequences, delay):
 
 
 def test_killed_at_any_moment_nothing_is_lost_or_twice(tmp_path):
+    undisturbed = FolderStore(tmp_path / "undisturbed")
+    run(undisturbed, backlog_of(*range(1, 61)), backend=RecordingBackend(), unit_sequences=3)
     n_interrupted = n_with_survivors = 0
-    for number, n_sequences in enumerate(KILL_POINTS):
+    for number, n_units in enumerate(KILL_POINTS):
         store = FolderStore(tmp_path / str(number))
-        if not kill_a_run(store.root, n_sequences, random.Random(number).uniform(0.0, 0.02)):
+        if not kill_a_run(store.root, n_units, random.Random(number).uniform(0.0, 0.02)):
             continue
         n_interrupted += 1
         survivors = committed(store)
         n_with_survivors += bool(survivors)
-        # A part is written when its last sequence is taken, and the one after that is scored after it.
-        assert len(survivors) >= (n_sequences - 1) // 3 * 3
+        # A unit is written before the one after it is scored.
+        assert len(survivors) >= (n_units - 1) * 3
         backend = RecordingBackend()
-        report = run(store, backlog_of(*range(1, 61)), backend=backend, part_sequences=3)
+        report = run(store, backlog_of(*range(1, 61)), backend=backend, unit_sequences=3)
         # What was committed is reused, everything else is scored now.
-        assert set(backend.asked) == set(range(1, 61)) - set(survivors)
+        assert set(backend.asked) == set(range(1, 61)) - survivors
         assert (report.n_scored + report.n_reused, report.n_dropped) == (60, {})
-        assert committed(store) == list(range(1, 61))
-        leftovers = [path.name for path in (store.root / "predictions").rglob("*") if path.name.endswith(".tmp")]
-        assert leftovers == []
+        assert contents(store) == contents(undisturbed)
     assert n_interrupted and n_with_survivors
 
 
 def committed(store):
-    """The sequences in all parts, in order."""
+    """The sequences in all parts."""
     parts = [pq.read_table(path) for path in store.root.rglob("part-*.parquet")]
-    return sorted(pa.concat_tables(parts)["sequence_id"].to_pylist()) if parts else []
+    return set(pa.concat_tables(parts)["sequence_id"].to_pylist()) if parts else set()
 
 
 def test_the_record_of_a_model_is_readable_json(store):

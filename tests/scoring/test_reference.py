@@ -4,8 +4,12 @@ from functools import cache
 import pytest
 
 from triage_assets.scoring.engine import ScoringEngine
+from triage_assets.scoring.frame_cuts import FrameOrder, cut_frame
 from triage_assets.scoring.package import load_package
-from triage_assets.scoring.records import Roi, SequenceScore
+from triage_assets.scoring.records import Roi, RuntimeChoice, SequenceScore
+from triage_assets.scoring.runtime import RUNTIMES, is_installed
+from triage_assets.scoring.sequence_plan import SequencePlanner
+from triage_assets.scoring.stages import StageClock
 
 from .packages import edited_config, write_edited
 from .reference import EXPECTED, FULL, MODEL, VARIANTS, differences, load_sequence
@@ -36,15 +40,37 @@ def test_scores_are_those_of_the_reference_pipeline(engine, name):
     assert differences(result(score), without_diagnostics(EXPECTED[name])) == []
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_scores_are_those_of_the_reference_pipeline_on_every_runtime_and_in_one_call(package, runtime):
+    if not is_installed(runtime):
+        pytest.skip(f"NOT COMPARED WITH THE REFERENCE: {runtime} is not installed")
+    with ScoringEngine(package, RuntimeChoice(runtime)) as engine:
+        outcomes = list(engine.score([load_sequence(name) for name in EXPECTED]))
+        assert engine.runtime == f"{runtime} cpu float32"
+    for outcome, name in zip(outcomes, EXPECTED, strict=True):
+        assert differences(result(outcome.score), without_diagnostics(EXPECTED[name])) == []
+
+
+@pytest.fixture(scope="module")
+def package():
+    return load_package(MODEL)
+
+
 @pytest.mark.parametrize("name", EXPECTED)
-def test_patches_are_those_of_the_reference_pipeline_byte_for_byte(engine, name):
-    plan = engine.prepare(load_sequence(name)).plan
+def test_patches_are_those_of_the_reference_pipeline_byte_for_byte(package, name):
+    settings = package.settings
+    plan = SequencePlanner(settings, package.classifier.max_frames).plan(load_sequence(name))
     expected = EXPECTED[name]["diagnostics"]["tubes"]
-    assert len(plan.slots) == len(expected)
-    for slots, boxes, tube in zip(plan.slots, plan.boxes, expected, strict=True):
-        hashes = [hashlib.sha256(plan.patches[slot].tobytes()).hexdigest()[:16] for slot in slots if slot is not None]
+    assert len(plan.cuts) == len(expected)
+    for cuts, tube in zip(plan.cuts, expected, strict=True):
+        hashes, found = [], []
+        for cut in cuts:
+            if cut is not None:
+                order = FrameOrder(plan.frames[cut.frame].image, (cut.window,))
+                ((box, patch),) = cut_frame(order, settings.model_input, StageClock()).patches.items()
+                hashes.append(hashlib.sha256(patch.tobytes()).hexdigest()[:16])
+                found.append([box.x0, box.y0, box.x1, box.y1])
         assert hashes == tube["patch_uint8_sha256_16"]
-        found = [[box.x0, box.y0, box.x1, box.y1] for box in boxes if box is not None]
         same_for_all = len(tube["crop_boxes_px"]) == 1
         assert found == (tube["crop_boxes_px"] * len(found) if same_for_all else tube["crop_boxes_px"])
 
@@ -56,7 +82,7 @@ def engine_of_variant(tmp_path_factory):
         changes = VARIANTS[variant]
         config = edited_config(MODEL, changes["config_overrides"], changes["config_keys_removed"])
         path = write_edited(MODEL, tmp_path_factory.mktemp(variant) / "model.zip", {"config.yaml": config})
-        return ScoringEngine(load_package(path, allow_uncalibrated=True))
+        return ScoringEngine(load_package(path, allow_uncalibrated=True), RuntimeChoice("torch"))
 
     return build
 

@@ -9,7 +9,7 @@ import pytest
 from triage_assets.errors import SettingsError
 from triage_assets.worklists.build import build_results, in_review_order
 from triage_assets.worklists.records import NOT_SCORED, OUT_OF_DATE, ModelScores
-from triage_assets.worklists.summary import count_by_organization
+from triage_assets.worklists.summary import count_by_organization, count_disagreements
 
 MOMENT = pa.timestamp("us", "UTC")
 START = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
@@ -150,3 +150,17 @@ def test_an_empty_backlog_gives_an_empty_table() -> None:
     results = build_results(backlog_of(), [scores_of({1: 0.9})], 0.35)
     assert isinstance(results, pd.DataFrame)
     assert results.empty
+
+
+def test_disagreements_are_counted_where_they_are() -> None:
+    both = pa.concat_tables([backlog_of(1, 2, 3), backlog_of(4, 5, organization="Forêt d'Orléans")])
+    models = [
+        scores_of({1: 0.9, 2: 0.1, 3: 0.9, 4: 0.9, 5: 0.9}),
+        scores_of({1: 0.1, 2: 0.8, 3: 0.9, 4: "predict_failed", 5: 0.2}, "2.0-bbbbbbbb"),
+    ]
+    # Of sequence 4 there is one opinion only, so nobody disagrees.
+    assert list(count_disagreements(build_results(both, models, 0.35))) == [
+        {"organization": "SDIS Ardèche", "sequences": 2, "for example": "1, 2"},
+        {"organization": "Forêt d'Orléans", "sequences": 1, "for example": "5"},
+    ]
+    assert list(count_disagreements(build_results(both, models[:1], 0.35))) == []

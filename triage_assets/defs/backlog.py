@@ -40,13 +40,17 @@ def _load_backlog(store: Store, key: str) -> tuple[pa.Table, pa.Table]:
     return SNAPSHOT_SCHEMA.empty_table() if backlog is None else backlog, load_frames(store, key)
 
 
-def load_model_scores(store: Store, packages: Sequence[Path], detector: str) -> tuple[ModelScores, ...]:
-    """What each model has scored so far on this detector's boxes; a model without any score yet is left out."""
-    found = []
+def load_model_scores(
+    store: Store, packages: Sequence[Path], detector: str, precision: str
+) -> tuple[tuple[ModelScores, ...], tuple[str, ...]]:
+    """What each model has scored so far on this detector's boxes, and the names of those that have scored nothing."""
+    found, missing = [], []
     for identity in map(read_identity, packages):
-        name = predictions_name(identity, detector)
+        name = predictions_name(identity, detector, precision)
         scores = load_current(store, name)
-        if scores is not None:
+        if scores is None:
+            missing.append(name)
+        else:
             record = load_model_record(store, name) or {}
             found.append(ModelScores(name, identity.version, scores, record, identity.caution))
-    return tuple(found)
+    return tuple(found), tuple(missing)

@@ -11,6 +11,7 @@ import dagster as dg
 import numpy as np
 from numpy.typing import NDArray
 
+_COLOURS = ("#166A5D", "#6C8EBF", "#B58900", "#8E5572")
 Scalar = str | int | float | bool | None
 
 
@@ -37,23 +38,30 @@ def table_of_reasons(reasons: Mapping[int, str]) -> dg.MetadataValue:
     return table([*shown, {"sequences": rest, "reason": "other reasons", "for example": ""}] if rest else shown)
 
 
-def score_histogram(scores: NDArray[np.float64], *, threshold: float | None = None) -> dg.MarkdownMetadataValue:
-    """Scores from 0 to 1 in twenty bars, with the threshold as a line where there is one."""
+def score_histogram(
+    scores: Mapping[str, NDArray[np.float64]], *, threshold: float | None = None
+) -> dg.MarkdownMetadataValue:
+    """Scores from 0 to 1 in twenty bars, side by side for several models; the threshold, where given, is a line."""
     # Imported here: a command that draws nothing should not wait for it.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 2.6), dpi=100, layout="constrained")
     axes = figure.add_subplot()
-    axes.hist(scores, bins=np.linspace(0, 1, 21).tolist(), color="#166A5D", rwidth=0.92)
+    columns = list(scores.values()) or [np.empty(0)]
+    colours = [_COLOURS[number % len(_COLOURS)] for number in range(len(columns))]
+    axes.hist(columns, bins=np.linspace(0, 1, 21).tolist(), color=colours, rwidth=0.92, label=list(scores) or None)
     if threshold is not None:
         axes.axvline(threshold, color="#D9581E", linewidth=2)
         axes.annotate(f" {threshold:g}", (threshold, 0.92), xycoords=("data", "axes fraction"), color="#D9581E")
+    if len(scores) > 1:
+        axes.legend(frameon=False, fontsize="small")
     axes.set(xlim=(0, 1), xlabel="triage score", ylabel="sequences")
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return dg.MetadataValue.md(f"![Histogram of {len(scores)} scores](data:image/png;base64,{encoded})")
+    n_scores = sum(map(len, scores.values()))
+    return dg.MetadataValue.md(f"![Histogram of {n_scores} scores](data:image/png;base64,{encoded})")
 
 
 def listing(texts: Sequence[str], *, most: int = 20) -> dg.MarkdownMetadataValue:

@@ -4,7 +4,8 @@ It is one unpartitioned asset so that the bare `dagster asset materialize --sele
 their own status through events of the external asset `org_predictions`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
@@ -12,12 +13,17 @@ from pydantic import Field
 from triage_assets.defs.automation import follow_upstream
 from triage_assets.defs.backlog import load_backlogs
 from triage_assets.defs.frame_shards import frame_shards
-from triage_assets.defs.metadata import score_histogram, table
+from triage_assets.defs.metadata import table
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.raw_sequences import raw_sequences
 from triage_assets.defs.resources import ModelsResource, StoreResource, configured_model_version
-from triage_assets.progress import report_progress
-from triage_assets.scoring.predictions import OrganizationScoring, ScoringReport, score_backlog
+from triage_assets.defs.scoring_metadata import count_sequences, describe_report, describe_reports, draw_scores
+from triage_assets.progress import Progress, report_progress
+from triage_assets.scoring.identity import read_identity
+from triage_assets.scoring.predictions import ScoringReport, score_backlog
+from triage_assets.scoring.rounds import score_by_each
+from triage_assets.settings import load_settings
+from triage_assets.store import Store
 
 org_predictions = dg.AssetSpec(
     "org_predictions",
@@ -31,7 +37,15 @@ class PredictionsConfig(dg.Config):
     """How sequences are scored."""
 
     detector: str = Field("annotator", description="Whose boxes are tracked: `annotator`, or `bundled` (extra `yolo`).")
-    device: str = Field("cpu", description="Where the network runs, by torch's name: `cpu`, `cuda`, `mps`.")
+    runtime: str | None = Field(
+        None, description="What runs the network: `torch`, `openvino`, `auto`. Where empty: TRIAGE_RUNTIME, auto."
+    )
+    device: str | None = Field(
+        None, description="Where the network runs: `cpu`, `cuda`, `mps`, `auto`. Where empty: TRIAGE_DEVICE, auto."
+    )
+    precision: str | None = Field(
+        None, description="`float32`, or `bfloat16`, kept apart. Where empty: TRIAGE_PRECISION, float32."
+    )
     retry_failed: bool = Field(False, description="Score again what an earlier run could not score.")
     allow_uncalibrated: bool = Field(False, description="Accept a package without a logistic calibrator.")
     allow_unsafe_load: bool = Field(False, description="Accept a checkpoint that can run code while it loads.")
@@ -49,32 +63,57 @@ def predictions(
 ) -> dg.MaterializeResult:
     """Scores with their tubes and boxes, per model; frame shards are read and never written."""
     target = store.open()
-    reports = [
-        score_backlog(
-            target,
-            package,
-            load_backlogs(target),
-            progress=report_progress(context.log.info),
-            **config.model_dump(),
-        )
-        for package in models.packages(target)
-    ]
-    for report in reports:
-        context.log.info(f"{report.name}: {report.n_scored} sequences scored, {report.n_reused} reused")
-        _report_organizations(context, report)
-    data_version = dg.DataVersion("+".join(report.data_version for report in reports))
+    packages = models.packages(target)
+    score = _prepare(context, config, target, is_one_of_several=len(packages) > 1)
+    each = score_by_each(packages, score)
+    for report in each.reports:
+        context.log.info(describe_report(report))
+    _report_organizations(context, each.reports)
+    each.raise_failures()
+    data_version = dg.DataVersion("+".join(report.data_version for report in each.reports))
     return dg.MaterializeResult(
         data_version=data_version,
         metadata={
-            **_describe(reports, target.location),
-            "scores": _last_picture(context, data_version) or _draw_scores(reports[0]),
+            **describe_reports(each.reports, target.location),
+            "scores": _last_picture(context, data_version) or draw_scores(each.reports),
         },
-        check_results=[_check_coverage(reports)],
+        check_results=[_check_coverage(each.reports)],
     )
 
 
-def _draw_scores(report: ScoringReport) -> dg.MarkdownMetadataValue:
-    return score_histogram(report.current["triage_score"].drop_null().to_numpy())
+def _prepare(
+    context: dg.AssetExecutionContext, config: PredictionsConfig, target: Store, *, is_one_of_several: bool
+) -> Callable[[Path], ScoringReport]:
+    """How one package scores the backlog: as the run says, and where it says nothing, as the settings say."""
+    settings = load_settings(
+        triage_runtime=config.runtime, triage_device=config.device, triage_precision=config.precision
+    )
+
+    def score(package: Path) -> ScoringReport:
+        progress = report_progress(context.log.info)
+        return score_backlog(
+            target,
+            package,
+            load_backlogs(target),
+            detector=config.detector,
+            choice=settings.runtime_choice,
+            cluster=settings.triage_scoring_cluster,
+            progress=_naming(read_identity(package).name, progress) if is_one_of_several else progress,
+            retry_failed=config.retry_failed,
+            allow_uncalibrated=config.allow_uncalibrated,
+            allow_unsafe_load=config.allow_unsafe_load,
+        )
+
+    return score
+
+
+def _naming(model: str, progress: Progress) -> Progress:
+    """Tell with every report which model it is about."""
+
+    def report(unit: str, done: int, total: int | None, note: str = "") -> None:
+        progress(f"{unit} by {model}", done, total, note)
+
+    return report
 
 
 def _last_picture(context: dg.AssetExecutionContext, data_version: dg.DataVersion) -> dg.MetadataValue | None:
@@ -85,44 +124,15 @@ def _last_picture(context: dg.AssetExecutionContext, data_version: dg.DataVersio
     return last.metadata.get("scores") if last and same else None
 
 
-def _report_organizations(context: dg.AssetExecutionContext, report: ScoringReport) -> None:
+def _report_organizations(context: dg.AssetExecutionContext, reports: Sequence[ScoringReport]) -> None:
     """One event per organization where anything changed, or that has none yet: events cost 30 ms each in SQLite."""
     known = context.instance.get_materialized_partitions(org_predictions.key)
-    for row in report.organizations:
-        if report.changed or row.organization_key not in known:
-            context.log_event(
-                dg.AssetMaterialization(
-                    org_predictions.key,
-                    partition=row.organization_key,
-                    metadata={"model": report.name, **_counts(row)},
-                )
-            )
-
-
-def _describe(reports: Sequence[ScoringReport], location: str) -> dict[str, dg.MetadataValue | str | int]:
-    """The metadata of a run; what concerns one model is that of the first."""
-    first = reports[0]
-    return {
-        "models": ", ".join(report.name for report in reports),
-        "caution": "; ".join(filter(None, (report.identity.caution for report in reports))) or "none",
-        "backlog": first.n_backlog,
-        "scored_now": sum(report.n_scored for report in reports),
-        "reused": sum(report.n_reused for report in reports),
-        "dropped": sum(first.n_dropped.values()),
-        "dropped_by_reason": table({"reason": why, "sequences": n} for why, n in first.n_dropped.items()),
-        "organizations": table({"organization": row.organization_key, **_counts(row)} for row in first.organizations),
-        "detector": first.detector,
-        "path": ", ".join(f"{location}/predictions/model={report.name}" for report in reports),
-    }
-
-
-def _counts(row: OrganizationScoring) -> dict[str, int]:
-    return {
-        "backlog": row.n_backlog,
-        "scored_now": row.n_scored,
-        "reused": row.n_reused,
-        "dropped": sum(row.n_dropped.values()),
-    }
+    rows = [(report.name, row) for report in reports for row in report.organizations]
+    for key in dict.fromkeys(row.organization_key for _, row in rows):
+        if key in known and not any(report.changed for report in reports):
+            continue
+        by_model = table({"model": name, **count_sequences(row)} for name, row in rows if row.organization_key == key)
+        context.log_event(dg.AssetMaterialization(org_predictions.key, partition=key, metadata={"by_model": by_model}))
 
 
 def _check_coverage(reports: Sequence[ScoringReport]) -> dg.AssetCheckResult:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from triage_assets.configured_models import configured_packages
 from triage_assets.demo import DEMO_MODEL
-from triage_assets.errors import SettingsError, TriageError
+from triage_assets.errors import TriageError
 from triage_assets.scoring.identity import model_fingerprint
 from triage_assets.settings import Settings, load_settings, require_annotator
-from triage_assets.store import Store, annotator_host, open_store
+from triage_assets.store import Store, open_store
 
 if TYPE_CHECKING:
     from triage_assets.annotator.client import AnnotatorClient
@@ -49,22 +50,8 @@ class ModelsResource(dg.ConfigurableResource):
     paths: list[str] = Field(default=[], description="Model packages; TRIAGE_MODEL where empty.")
 
     def packages(self, store: Store) -> tuple[Path, ...]:
-        """The packages' files. Without a setting, the demo's backlog has the demo's model; any other has none.
-
-        Whose backlog it is, the store remembers; for a new store the settings say whose it is going to be.
-        """
-        settings = load_settings()
-        configured = tuple(Path(path) for path in self.paths) or settings.model_paths
-        if configured:
-            return configured
-        if (store.annotator() or annotator_host(settings.annotator_api_url or "")) == "loopback":
-            return (DEMO_MODEL,)
-        raise SettingsError(
-            "No model is named",
-            found="TRIAGE_MODEL is not set",
-            expected="the path of a model.zip",
-            do="Set TRIAGE_MODEL in the environment or in .env.",
-        )
+        """The packages' files, as `configured_packages` chooses them."""
+        return configured_packages(store, load_settings(), [Path(path) for path in self.paths])
 
 
 def open_client(settings: Settings) -> "AnnotatorClient":

@@ -1,6 +1,6 @@
 """The asset `worklists`: the backlog split at the threshold into To Review and Unlabel, as files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import numpy as np
@@ -15,6 +15,8 @@ from triage_assets.defs.resources import ModelsResource, StoreResource
 from triage_assets.settings import load_settings
 from triage_assets.worklists.records import FOLDER, INVARIANTS
 
+_WARNINGS = ("backlog_is_of_one_stage", "every_model_has_scores")
+
 
 class WorklistsConfig(dg.Config):
     """Where the split is made."""
@@ -24,13 +26,16 @@ class WorklistsConfig(dg.Config):
         description="A sequence whose score is at or above it goes To Review. Where empty: TRIAGE_THRESHOLD, 0.35.",
     )
     detector: str = Field("annotator", description="Whose boxes the scores were made on, as in `predictions`.")
+    precision: str | None = Field(
+        None, description="The precision of the scores, as in `predictions`. Where empty: TRIAGE_PRECISION, float32."
+    )
 
 
 @dg.asset(
     deps=[raw_sequences, predictions],
     kinds={"python", "json", "parquet"},
     automation_condition=follow_upstream,
-    check_specs=[dg.AssetCheckSpec(name, asset="worklists") for name in (*INVARIANTS, "backlog_is_of_one_stage")],
+    check_specs=[dg.AssetCheckSpec(name, asset="worklists") for name in (*INVARIANTS, *_WARNINGS)],
 )
 def worklists(
     context: dg.AssetExecutionContext, config: WorklistsConfig, models: ModelsResource, store: StoreResource
@@ -38,12 +43,13 @@ def worklists(
     """To Review for people, Unlabel as a ready-to-send file that nobody sends; only this asset knows the threshold."""
     from triage_assets.worklists.build import build_results
     from triage_assets.worklists.export import check_invariants, describe_caution, write_worklists
-    from triage_assets.worklists.summary import count_by_organization
+    from triage_assets.worklists.summary import count_by_organization, count_disagreements
 
     target = store.open()
-    threshold = load_settings().triage_threshold if config.threshold is None else config.threshold
+    settings = load_settings(triage_precision=config.precision)
+    threshold = settings.triage_threshold if config.threshold is None else config.threshold
     backlog, stages = load_backlog_table(target)
-    scores = load_model_scores(target, models.packages(target), config.detector)
+    scores, missing = load_model_scores(target, models.packages(target), config.detector, settings.triage_precision)
     results = build_results(backlog, scores, threshold)
     report = write_worklists(target, results, scores, threshold, stages)
     context.log.info(f"{report.n_review} To Review, {report.n_unlabeled} Unlabel, {report.n_dropped} dropped")
@@ -51,12 +57,17 @@ def worklists(
         data_version=dg.DataVersion(report.data_version),
         metadata={
             "threshold": threshold,
+            "models": ", ".join(model.name for model in scores) or "none",
             "caution": describe_caution(scores) or "none",
             "backlog": report.n_backlog,
             "review": report.n_review,
             "unlabeled": report.n_unlabeled,
             "dropped": report.n_dropped,
-            "scores": score_histogram(results["triage_score"].dropna().to_numpy(np.float64), threshold=threshold),
+            "disagreements": int(results["models_disagree"].sum()),
+            "where_models_disagree": table(count_disagreements(results)),
+            "scores": score_histogram(
+                {"triage score": results["triage_score"].dropna().to_numpy(np.float64)}, threshold=threshold
+            ),
             "organizations": table(count_by_organization(results)),
             "files_changed": ", ".join(report.files_changed) or "none",
             "path": f"{target.location}/{FOLDER}",
@@ -67,6 +78,7 @@ def worklists(
                 for promise in check_invariants(target, set(backlog["sequence_id"].to_pylist()))
             ),
             _check_stage(stages),
+            _check_models(missing),
         ],
     )
 
@@ -79,4 +91,15 @@ def _check_stage(stages: Mapping[str, str]) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         description=f"the organizations' backlogs are of the stages {', '.join(found) or 'none'}: "
         "`triage run --stage S` without --organization makes them one",
+    )
+
+
+def _check_models(missing: Sequence[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="every_model_has_scores",
+        passed=not missing,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"split without {', '.join(missing)}: nothing is scored by it yet, `triage run` does"
+        if missing
+        else "every configured model's scores are in the split",
     )

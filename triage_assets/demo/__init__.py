@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-# Scores the demo's backlog until a model trained on it exists: random weights, so its scores mean nothing.
+# Trained on rendered scenes of other cameras (`train`): it knows nothing of real ones.
 DEMO_MODEL = Path(__file__).parent / "model.zip"

@@ -33,7 +33,10 @@ class HeadSizes:
 
 
 class TemporalHead(nn.Module):
-    """Embeddings of a tube's slots to one logit: (n, max_frames, width) and a mask of what is there, to (n,)."""
+    """Embeddings of a tube's slots to one logit: (n, slots, width) and a mask of what is there, to (n,).
+
+    There are at most ``max_frames`` slots. Leaving out those after the last that is there changes nothing.
+    """
 
     def __init__(self, sizes: HeadSizes) -> None:
         super().__init__()
@@ -46,9 +49,9 @@ class TemporalHead(nn.Module):
         self.classifier = nn.Linear(sizes.width, 1)
 
     def forward(self, embeddings: Tensor, is_there: Tensor) -> Tensor:
-        """Logits. Slots where ``is_there`` (n, max_frames, bool) is false are left out of attention."""
-        batch = len(embeddings)
-        tokens = torch.cat([self.cls_token.expand(batch, -1, -1), embeddings], dim=1) + self.pos_embed
+        """Logits. Slots where ``is_there`` (n, slots, bool) is false are left out of attention."""
+        batch, slots = is_there.shape
+        tokens = torch.cat([self.cls_token.expand(batch, -1, -1), embeddings], dim=1) + self.pos_embed[:, : slots + 1]
         ignored = torch.cat([torch.zeros(batch, 1, dtype=torch.bool, device=is_there.device), ~is_there], dim=1)
         logits: Tensor = self.classifier(self.encoder(tokens, src_key_padding_mask=ignored)[:, 0])
         return logits[:, 0]

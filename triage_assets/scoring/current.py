@@ -15,7 +15,7 @@ from triage_assets.scoring.records import INCOMPLETE
 from triage_assets.scoring.tables import KEY_PREFIX, SCORE_FIELDS
 
 CURRENT = "current.arrow"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # ``last_seen_at`` and ``n_detections`` are those of the snapshot when the row was laid out: where the backlog says
 # otherwise by now, the score is of a sequence that has gone on since.
 CURRENT_SCHEMA = pa.schema(
@@ -27,6 +27,7 @@ CURRENT_SCHEMA = pa.schema(
         ("n_detections", pa.int32()),
         ("frames_fingerprint", pa.string()),
         *SCORE_FIELDS,
+        ("runtime", pa.string()),
         ("detector", pa.string()),
         ("part", pa.string()),
     ]
@@ -43,21 +44,23 @@ def encode_current(current: pa.Table, identity: ModelIdentity, detector: str) ->
     return to_ipc(current.replace_schema_metadata(stamp(identity, detector, FORMAT_VERSION)))
 
 
-def lay_out(rows: Mapping[str, pa.Table], index: pa.Table, unreadable: Mapping[str, str], detector: str) -> pa.Table:
+def lay_out(
+    rows: Mapping[str, pa.Table], index: pa.Table, waiting: Mapping[str, Mapping[int, str]], detector: str
+) -> pa.Table:
     """Each organization's plan beside what is known of each fingerprint, ordered by organization and sequence.
 
-    ``rows`` are plans by organization key, ``unreadable`` says by fingerprint why frames could not be read.
+    ``rows`` are plans by organization key; ``waiting`` says by organization and sequence why it was not scored now.
     """
     tables = []
     for key in sorted(rows):
         plan = rows[key].sort_by("sequence_id")
         match = pc.index_in(plan["frames_fingerprint"], value_set=index["frames_fingerprint"])
         known = index.take(match)
+        is_open = pc.and_(pc.is_valid(plan["frames_fingerprint"]), pc.is_null(match))
+        reasons = waiting.get(key, {})
         open_errors = [
-            (unreadable.get(fingerprint) or "it was not scored yet: materialize predictions again")
-            if fingerprint is not None and row is None
-            else None
-            for fingerprint, row in zip(plan["frames_fingerprint"].to_pylist(), match.to_pylist(), strict=True)
+            reasons.get(sequence_id, "it was not scored yet: materialize predictions again") if is_left else None
+            for sequence_id, is_left in zip(plan["sequence_id"].to_pylist(), is_open.to_pylist(), strict=True)
         ]
         open_reasons = [None if error is None else INCOMPLETE for error in open_errors]
         columns = {

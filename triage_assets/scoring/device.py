@@ -1,11 +1,22 @@
 """Where the network runs: a device by its name, proven to be there before anything is scored on it.
 
-What lives here: that proof and its message. What does not: choosing one, which is a setting.
+What lives here: that proof and its message, and what there is when nothing was asked for. What does not: the runtime
+on the device (`runtime`).
 """
 
 import torch
 
 from triage_assets.errors import SettingsError
+from triage_assets.scoring.records import AUTO
+
+CPU = "cpu"
+
+
+def choose_device(name: str) -> str:
+    """The name, or for ``auto`` a CUDA device where there is one, else the CPU."""
+    if name != AUTO:
+        return name
+    return "cuda" if torch.cuda.is_available() else CPU
 
 
 def open_device(name: str) -> torch.device:

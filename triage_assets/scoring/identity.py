@@ -14,10 +14,10 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from triage_assets.errors import PackageError
+from triage_assets.errors import PackageError, SettingsError
 from triage_assets.scoring.config import Manifest
 from triage_assets.scoring.problems import describe_problems
-from triage_assets.scoring.records import DETECTOR_ANNOTATOR, DETECTOR_BUNDLED
+from triage_assets.scoring.records import BFLOAT16, DETECTOR_ANNOTATOR, DETECTOR_BUNDLED, FLOAT32
 
 FORMAT_VERSION = 1
 # Goes up whenever the same model would score the same frames and boxes otherwise than before: everything is then scored
@@ -42,6 +42,10 @@ class ModelIdentity:
         """What everybody who is shown this model's scores must be told, or None."""
         if self.variant == "random_weights":
             return f"{self.name} has random weights: its scores show the machinery and mean nothing"
+        if self.variant == "synthetic_scenes":
+            return (
+                f"{self.name} knows only the demo's rendered scenes: real cameras need the real package (TRIAGE_MODEL)"
+            )
         return None
 
     @property
@@ -50,18 +54,27 @@ class ModelIdentity:
         return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.version).strip('-.') or 'unversioned'}-{self.sha256[:8]}"
 
 
-def predictions_name(identity: ModelIdentity, detector: str) -> str:
-    """The folder of one model's predictions with one detector: boxes of two detectors are never mixed."""
-    if detector == DETECTOR_ANNOTATOR:
-        return identity.name
-    if detector == DETECTOR_BUNDLED:
-        return f"{identity.name}-{DETECTOR_BUNDLED}"
-    raise PackageError(
-        "There is no such detector",
-        found=repr(detector),
-        expected=f"{DETECTOR_ANNOTATOR} or {DETECTOR_BUNDLED}",
-        do="Choose one of them as `detector`.",
-    )
+def predictions_name(identity: ModelIdentity, detector: str, precision: str = FLOAT32) -> str:
+    """The folder of one model's predictions with one detector and one precision, which are never mixed.
+
+    Raises `PackageError` for another detector and `SettingsError` for another precision.
+    """
+    if detector not in (DETECTOR_ANNOTATOR, DETECTOR_BUNDLED):
+        raise PackageError(
+            "There is no such detector",
+            found=repr(detector),
+            expected=f"{DETECTOR_ANNOTATOR} or {DETECTOR_BUNDLED}",
+            do="Choose one of them as `detector`.",
+        )
+    if precision not in (FLOAT32, BFLOAT16):
+        raise SettingsError(
+            "There is no such precision",
+            found=repr(precision),
+            expected=f"{FLOAT32} or {BFLOAT16}",
+            do="Choose one of them as `precision`.",
+        )
+    usual = {DETECTOR_ANNOTATOR, FLOAT32}
+    return "-".join([identity.name, *(value for value in (detector, precision) if value not in usual)])
 
 
 def model_fingerprint(path: Path) -> str:

@@ -6,30 +6,17 @@ not: the model's package itself (`identity`, `package`).
 
 import json
 import logging
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from triage_assets.errors import PackageError, StoreError
 from triage_assets.scoring.identity import ENGINE_VERSION, ModelIdentity, read_config, read_provenance
+from triage_assets.scoring.model_use import ModelUse, Permissions
 from triage_assets.scoring.parts import PartsFolder, write_if_changed
 
 logger = logging.getLogger(__name__)
 
 MODEL_RECORD = "model.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Permissions:
-    """What a run may accept of a package that is refused otherwise, each by the name of its option."""
-
-    allow_uncalibrated: bool = False
-    allow_unsafe_load: bool = False
-
-    def missing_from(self, granted: "Permissions") -> tuple[str, ...]:
-        """The options that are set here and not in ``granted``."""
-        return tuple(
-            option.name for option in fields(self) if getattr(self, option.name) and not getattr(granted, option.name)
-        )
 
 
 def read_record(folder: PartsFolder) -> dict[str, Any] | None:
@@ -70,8 +57,9 @@ def require_permissions(identity: ModelIdentity, recorded: Permissions, granted:
         )
 
 
-def write_record(folder: PartsFolder, identity: ModelIdentity, detector: str, permissions: Permissions) -> bool:
+def write_record(folder: PartsFolder, use: ModelUse) -> bool:
     """Write the record where it differs from what is there, and say whether it did."""
+    identity = use.identity
     content = {
         "format_version": 1,
         "name": folder.name,
@@ -79,8 +67,9 @@ def write_record(folder: PartsFolder, identity: ModelIdentity, detector: str, pe
         "model_version": identity.version,
         "model_sha256": identity.sha256,
         "variant": identity.variant,
-        "detector": detector,
-        "options": asdict(permissions),
+        "detector": use.detector,
+        "precision": use.choice.precision,
+        "options": asdict(use.permissions),
         "provenance": read_provenance(identity.path),
         "config": read_config(identity.path),
     }

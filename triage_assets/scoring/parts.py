@@ -1,16 +1,16 @@
 """The files of one model's predictions: parts that are written once, and an index of all their flat columns.
 
 What lives here: writing and reading parts, and bringing the index up to date with them. What does not: the rows
-(`tables`), and which of them belong to the present backlog (`predictions`).
+(`tables`), when parts become one (`merging`), and which of them belong to the present backlog (`predictions`).
 
-``predictions/model=<name>/part-<digest>.parquet`` holds what was scored, ``index.arrow`` repeats its flat columns for
-every part; the index can be made again from the parts at any time.
+``predictions/model=<name>/part-<digest>.parquet`` holds what was scored, named by its own bytes. ``index.arrow``
+repeats its flat columns for every part; the index can be made again from the parts at any time.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,19 +19,27 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from triage_assets.errors import StoreError
-from triage_assets.scoring.backends import TaskOutcome
 from triage_assets.scoring.identity import ENGINE_VERSION, ModelIdentity
-from triage_assets.scoring.tables import SCORE_FIELDS, rows_to_table
-from triage_assets.store import Store, check_format_version
+from triage_assets.scoring.tables import SCORE_FIELDS, complete_columns
+from triage_assets.store import Store, StoredObject, check_format_version
 
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 ROOT = "predictions"
+INDEX = "index.arrow"
 
-_INDEX_SCHEMA = pa.schema(
-    [("sequence_id", pa.int64()), ("frames_fingerprint", pa.string()), *SCORE_FIELDS, ("part", pa.string())]
-)
+_INDEX_FORMAT_VERSION = 2
+_COPIED_FIELDS = [
+    ("organization_key", pa.string()),
+    ("sequence_id", pa.int64()),
+    ("frames_fingerprint", pa.string()),
+    *SCORE_FIELDS,
+    ("runtime", pa.string()),
+]
+_INDEX_SCHEMA = pa.schema([*_COPIED_FIELDS, ("engine_version", pa.int32()), ("part", pa.string())])
+# What parts are ordered by, within each and from one to the next.
+PART_ORDER = [(name, "ascending") for name in ("organization_key", "sequence_id", "frames_fingerprint")]
 # Details are read one sequence at a time: a group is what such a read decodes.
 _ROWS_PER_GROUP = 100
 
@@ -58,33 +66,37 @@ class PartsFolder:
         return {name: size for name, size in found.items() if name.startswith("part-") and name.endswith(".parquet")}
 
 
-def write_part(folder: PartsFolder, outcomes: list[TaskOutcome], identity: ModelIdentity, detector: str) -> str:
-    """Write one part, visible at once and whole; returns its file name, which the fingerprints in it decide."""
-    fingerprints = sorted(outcome.task.frames_fingerprint for outcome in outcomes)
-    name = f"part-{hashlib.sha256(''.join(fingerprints).encode()).hexdigest()[:16]}.parquet"
-    ordered = sorted(outcomes, key=lambda outcome: (outcome.task.organization_key, outcome.task.sequence_id))
-    table = rows_to_table(ordered, identity, detector).replace_schema_metadata(stamp(identity, detector))
+def write_part(folder: PartsFolder, rows: pa.Table, identity: ModelIdentity, detector: str) -> StoredObject:
+    """Write rows of `PART_SCHEMA` as one part, visible at once and whole. The same rows in any order are one part."""
+    table = rows.sort_by(PART_ORDER).combine_chunks().replace_schema_metadata(stamp(identity, detector))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=_ROWS_PER_GROUP, compression="zstd")
-    folder.store.write(folder.path(name), sink.getvalue().to_pybytes())
-    return name
+    data: bytes = sink.getvalue().to_pybytes()
+    part = StoredObject(f"part-{hashlib.sha256(data).hexdigest()[:16]}.parquet", len(data))
+    if folder.store.size(folder.path(part.path)) != len(data):
+        folder.store.write(folder.path(part.path), data)
+    return part
 
 
 def read_part(folder: PartsFolder, name: str, columns: Iterable[str], *, sequence_id: int | None = None) -> pa.Table:
-    """Some columns of one part, of one sequence or of all.
+    """Some columns of one part, of one sequence or of all; null where the part is older than a column.
 
-    Raises `StoreError` for a part that is damaged and `NewerFormat` for one that a newer version wrote.
+    The table's metadata is what the part says of its origin (`stamp`). Raises `StoreError` for a part that is damaged
+    and `NewerFormat` for one that a newer version wrote.
     """
     path = folder.path(name)
+    wanted = list(columns)
     filters = None if sequence_id is None else [("sequence_id", "=", sequence_id)]
     try:
         source = pa.BufferReader(folder.store.read(path))
-        metadata = pq.read_metadata(source).metadata or {}
-        table = pq.read_table(source, columns=list(columns), filters=filters)
+        schema = pq.read_schema(source)
+        metadata = schema.metadata or {}
+        present = [column for column in wanted if column in schema.names]
+        table = pq.read_table(source, columns=present, filters=filters)
     except (pa.ArrowException, OSError) as error:
         raise damaged(folder, name, str(error)) from None
     check_format_version(folder.store, path, _number(metadata.get(b"format_version")), FORMAT_VERSION)
-    return table.replace_schema_metadata(None)
+    return complete_columns(table, wanted).replace_schema_metadata(metadata)
 
 
 def load_index(folder: PartsFolder) -> pa.Table:
@@ -101,9 +113,14 @@ def load_index(folder: PartsFolder) -> pa.Table:
         return stored
     kept = stored.filter(pc.is_in(stored["part"], pa.array(sorted(current), pa.string())))
     index = _best_rows(pa.concat_tables([kept, *(_index_rows(folder, name) for name in new)]).combine_chunks())
-    metadata = {"format_version": str(FORMAT_VERSION), "parts": json.dumps(sizes, sort_keys=True)}
-    folder.store.write(folder.path("index.arrow"), to_ipc(index.replace_schema_metadata(metadata)))
+    write_index(folder, index, sizes)
     return index
+
+
+def write_index(folder: PartsFolder, index: pa.Table, sizes: Mapping[str, int]) -> None:
+    """Store the index of the parts that ``sizes`` names with their sizes in bytes."""
+    metadata = {"format_version": str(_INDEX_FORMAT_VERSION), "parts": json.dumps(sizes, sort_keys=True)}
+    folder.store.write(folder.path(INDEX), to_ipc(index.replace_schema_metadata(metadata)))
 
 
 def stamp(identity: ModelIdentity, detector: str, format_version: int = FORMAT_VERSION) -> dict[str, str]:
@@ -161,11 +178,11 @@ def damaged(folder: PartsFolder, name: str, found: str) -> StoreError:
 
 def _stored_index(folder: PartsFolder) -> tuple[pa.Table, dict[str, int]]:
     try:
-        table = read_ipc(folder, "index.arrow")
+        table = read_ipc(folder, INDEX, _INDEX_FORMAT_VERSION)
         if table is not None:
-            return table, json.loads(table.schema.metadata[b"parts"])
+            return table.replace_schema_metadata(None), json.loads(table.schema.metadata[b"parts"])
     except StoreError as error:
-        if folder.store.size(folder.path("index.arrow")) is None or not _is_damage(error):
+        if folder.store.size(folder.path(INDEX)) is None or not _is_damage(error):
             raise
         logger.warning("%s It is made again from the parts.", error)
     return _INDEX_SCHEMA.empty_table(), {}
@@ -176,9 +193,11 @@ def _is_damage(error: StoreError) -> bool:
 
 
 def _index_rows(folder: PartsFolder, name: str) -> pa.Table:
-    columns = [field.name for field in _INDEX_SCHEMA if field.name != "part"]
-    rows = read_part(folder, name, columns)
-    return rows.append_column("part", pa.array([name] * len(rows), pa.string())).cast(_INDEX_SCHEMA)
+    rows = read_part(folder, name, [field for field, _ in _COPIED_FIELDS])
+    engine = _number((rows.schema.metadata or {}).get(b"engine_version"))
+    rows = rows.append_column("engine_version", pa.array([engine] * len(rows), pa.int32()))
+    rows = rows.append_column("part", pa.array([name] * len(rows), pa.string()))
+    return rows.replace_schema_metadata(None).cast(_INDEX_SCHEMA)
 
 
 def _best_rows(rows: pa.Table) -> pa.Table:

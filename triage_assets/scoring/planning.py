@@ -47,7 +47,7 @@ _BATCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class FrameRef:
-    """Where one frame's image is, and its boxes."""
+    """Where one frame's image is, what its bytes hash to, and its boxes."""
 
     detection_id: int
     shard: str
@@ -75,6 +75,15 @@ class SequenceTask:
     frames: tuple[FrameRef, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingSequence:
+    """One sequence to score, by name: the shard of its first frame, and the fingerprint of all of them."""
+
+    sequence_id: int
+    shard: str
+    frames_fingerprint: str
+
+
 class ScoringPlan:
     """The plan of one organization: ``rows`` (`PLAN_SCHEMA`, one per sequence of the backlog) and the `tasks` left."""
 
@@ -88,6 +97,13 @@ class ScoringPlan:
     def n_tasks(self) -> int:
         """How many sequences are to be scored."""
         return len(self._todo)
+
+    def waiting(self) -> Iterator[WaitingSequence]:
+        """The sequences to score, shard by shard, without what scoring them needs."""
+        waiting = self.rows.take(pa.array(self._todo))
+        columns = (waiting["sequence_id"].to_pylist(), self._frames.shards(self._todo), waiting["frames_fingerprint"])
+        for sequence_id, shard, fingerprint in zip(*columns, strict=True):
+            yield WaitingSequence(sequence_id, shard, fingerprint.as_py())
 
     def tasks(self) -> Iterator[SequenceTask]:
         """The sequences to score, shard by shard, made one at a time."""
@@ -217,6 +233,12 @@ class _Frames:
         rank = np.argsort(np.argsort(names))
         shard = rank[codes.indices.to_numpy()[self._frame[self._starts[rows]]]]
         return rows[np.lexsort((self.sequence_ids[rows], shard))]
+
+    def shards(self, rows: NDArray[np.int64]) -> list[str]:
+        """The shard that holds the first frame of each row's sequence."""
+        first = self._frame[self._starts[rows]] if len(rows) else np.empty(0, np.int64)
+        names: list[str] = _array(self._stored["shard"]).take(pa.array(first)).to_pylist()
+        return names
 
     def task(self, organization_key: str, planned: dict[str, object], row: int) -> SequenceTask:
         """Everything that scoring one sequence needs."""

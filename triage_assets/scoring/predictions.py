@@ -8,9 +8,10 @@ be scored.
 
 import hashlib
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,27 +19,23 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from triage_assets.errors import StoreError
 from triage_assets.progress import Progress, no_progress
 from triage_assets.scoring.backends import LocalBackend, ScoringBackend
 from triage_assets.scoring.current import CURRENT, encode_current, lay_out, read_current
 from triage_assets.scoring.identity import ModelIdentity, predictions_name, read_identity
-from triage_assets.scoring.model_record import (
-    Permissions,
-    read_permissions,
-    read_record,
-    require_permissions,
-    write_record,
-)
+from triage_assets.scoring.merging import merge_parts
+from triage_assets.scoring.model_record import read_permissions, read_record, require_permissions, write_record
+from triage_assets.scoring.model_use import ModelUse, Permissions
 from triage_assets.scoring.parts import PartsFolder, load_index, read_part, write_if_changed
-from triage_assets.scoring.records import DETECTOR_ANNOTATOR
-from triage_assets.scoring.runs import BacklogPlans, LoadBacklog, ScoringRun
+from triage_assets.scoring.records import DETECTOR_ANNOTATOR, RuntimeChoice
+from triage_assets.scoring.runs import BacklogPlans, ScoringRun
+from triage_assets.scoring.stages import StageClock
 from triage_assets.scoring.tables import DETAIL_COLUMNS, row_to_details
+from triage_assets.scoring.units import UNIT_SEQUENCES, LoadBacklog, UnitPlanner
 from triage_assets.store import Store
 
 logger = logging.getLogger(__name__)
-
-# A part is written when it has this many sequences or is a minute old, so a killed run loses no more than that.
-PART_SEQUENCES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +54,9 @@ class ScoringReport:
     """What one run did. Backlog = scored in this run + reused from earlier runs + dropped.
 
     ``current`` is the flat table of the backlog (`CURRENT_SCHEMA`), ``data_version`` the hash of its file.
+    ``parts_written`` are the files that this run has added and left. ``runtime`` says what the network ran on, None
+    where nothing was scored; ``seconds`` is how long scoring took, and ``stage_seconds`` what it consisted of, added up
+    over all threads of all ``n_workers`` processes.
     """
 
     name: str
@@ -67,6 +67,10 @@ class ScoringReport:
     current: pa.Table
     data_version: str
     changed: bool
+    runtime: str | None
+    seconds: float
+    stage_seconds: Mapping[str, float]
+    n_workers: int
 
     @property
     def n_backlog(self) -> int:
@@ -98,59 +102,73 @@ def score_backlog(
     backlogs: Mapping[str, LoadBacklog],
     *,
     detector: str = DETECTOR_ANNOTATOR,
+    choice: RuntimeChoice | None = None,
+    cluster: str | None = None,
     backend: ScoringBackend | None = None,
     progress: Progress = no_progress,
     retry_failed: bool = False,
     allow_uncalibrated: bool = False,
     allow_unsafe_load: bool = False,
-    device: str = "cpu",
-    part_sequences: int = PART_SEQUENCES,
+    unit_sequences: int = UNIT_SEQUENCES,
 ) -> ScoringReport:
     """Score every sequence of the backlog that this model has not scored with these frames and this detector.
 
-    ``backlogs`` gives, by organization key, a function that reads the backlog and the frames; one organization is in
-    memory at a time. What failed before stays failed unless ``retry_failed``. ``device`` is where a model that this
-    process loads runs. Raises `PackageError` for a model that is refused and for scores that were made with an
-    ``allow_`` option that is not given now, `SettingsError` for a device that is not there, and `StoreError` for
-    predictions that cannot be read or written; parts that are finished by then are kept.
+    ``backlogs`` gives, by organization key, a function that reads the backlog and the frames, and that other processes
+    can be given where ``cluster`` is the address of a Dask scheduler; one organization is in memory at a time. What
+    failed before stays failed unless ``retry_failed``. Raises `PackageError` for a model that is refused and for scores
+    that were made with an ``allow_`` option that is not given now, `SettingsError` for what the network cannot run on,
+    `ClusterError` for a cluster that cannot be used, and `StoreError` for predictions that cannot be read or written;
+    units that are finished by then are kept.
     """
-    identity = read_identity(model)
-    folder = PartsFolder(store, predictions_name(identity, detector))
     granted = Permissions(allow_uncalibrated, allow_unsafe_load)
+    use = ModelUse(read_identity(model), detector, choice or RuntimeChoice(), granted)
+    folder = PartsFolder(store, predictions_name(use.identity, detector, use.choice.precision))
     recorded = read_permissions(folder)
-    require_permissions(identity, recorded, granted)
+    require_permissions(use.identity, recorded, granted)
     store.sweep_unfinished(folder.location)
     index = load_index(folder)
-    plans = BacklogPlans(backlogs, _done(index, retry_failed=retry_failed), detector)
-    plans.make()
-    run = ScoringRun(folder, identity, detector, granted, part_sequences)
-    if plans.n_tasks:
+    before = folder.part_sizes().keys()
+    plans = BacklogPlans(backlogs, _done(index, retry_failed=retry_failed), detector, unit_sequences)
+    clock = StageClock()
+    run = ScoringRun(folder, use, plans.n_tasks, clock, progress)
+    started = time.monotonic()
+    if plans.units:
         logger.info("%s: %d of %d sequences to score", folder.name, plans.n_tasks, plans.n_backlog)
-        local = LocalBackend(
-            store,
-            model,
-            detector=detector,
-            allow_uncalibrated=allow_uncalibrated,
-            allow_unsafe_load=allow_unsafe_load,
-            device=device,
-        )
-        with nullcontext(backend) if backend is not None else closing(local) as scorer:
-            run.collect(scorer.score(plans.tasks()), plans.n_tasks, progress)
+        with closing(backend or _open_backend(store, backlogs, use, cluster)) as scorer:
+            run.collect(scorer.score(plans.units, clock, run.tick))
         index = load_index(folder)
-    current = lay_out(plans.rows, index, run.unreadable, detector)
-    data = encode_current(current, identity, detector)
+    seconds = time.monotonic() - started if plans.units else 0.0
+    merged = merge_parts(folder, index, use.identity, detector)
+    current = lay_out(plans.rows, merged.index, run.waiting, detector)
+    data = encode_current(current, use.identity, detector)
     changed = write_if_changed(folder, CURRENT, data)
-    write_record(folder, identity, detector, granted if run.parts else recorded)
+    write_record(folder, use if run.n_parts else use.permitting(recorded))
+    for name in merged.replaced:
+        store.delete(folder.path(name))
     return ScoringReport(
         name=folder.name,
-        identity=identity,
+        identity=use.identity,
         detector=detector,
         organizations=tuple(_count(key, current, run.scored) for key in sorted(backlogs)),
-        parts_written=tuple(run.parts),
+        parts_written=tuple(sorted(folder.part_sizes().keys() - before)),
         current=current,
         data_version=hashlib.sha256(data).hexdigest(),
         changed=changed,
+        runtime=", ".join(sorted(run.runtimes)) or None,
+        seconds=seconds,
+        stage_seconds=clock.seconds(),
+        n_workers=len(run.workers),
     )
+
+
+def _open_backend(
+    store: Store, backlogs: Mapping[str, LoadBacklog], use: ModelUse, cluster: str | None
+) -> ScoringBackend:
+    if cluster is None:
+        return LocalBackend(store, UnitPlanner(backlogs, use.detector), use)
+    from triage_assets.scoring.cluster import ClusterBackend
+
+    return ClusterBackend(store, backlogs, use, cluster)
 
 
 def load_current(store: Store, name: str) -> pa.Table | None:
@@ -172,15 +190,29 @@ def load_model_record(store: Store, name: str) -> dict[str, Any] | None:
 def read_details(store: Store, name: str, sequence_id: int) -> dict[str, Any] | None:
     """The details behind the present score of one sequence, None where it has no score."""
     folder = PartsFolder(store, name)
-    current = load_current(store, name)
+    try:
+        return _read_details(folder, sequence_id)
+    except StoreError:
+        # A run may have merged the part into another since the table that names it was read; it writes the new table
+        # before it deletes the part.
+        return _read_details(folder, sequence_id)
+
+
+def _read_details(folder: PartsFolder, sequence_id: int) -> dict[str, Any] | None:
+    found = _find_row(folder, sequence_id)
+    if found is None:
+        return None
+    rows = read_part(folder, found["part"], ["frames_fingerprint", *DETAIL_COLUMNS], sequence_id=sequence_id)
+    (row,) = rows.filter(pc.equal(rows["frames_fingerprint"], found["frames_fingerprint"])).slice(0, 1).to_pylist()
+    return row_to_details(row)
+
+
+def _find_row(folder: PartsFolder, sequence_id: int) -> dict[str, Any] | None:
+    current = read_current(folder)
     if current is None:
         return None
     mine = current.filter(pc.equal(current["sequence_id"], sequence_id)).to_pylist()
-    if not mine or mine[0]["triage_score"] is None:
-        return None
-    found = read_part(folder, mine[0]["part"], ["frames_fingerprint", *DETAIL_COLUMNS], sequence_id=sequence_id)
-    rows = [row for row in found.to_pylist() if row["frames_fingerprint"] == mine[0]["frames_fingerprint"]]
-    return row_to_details(rows[0])
+    return mine[0] if mine and mine[0]["triage_score"] is not None else None
 
 
 def _done(index: pa.Table, *, retry_failed: bool) -> frozenset[str]:

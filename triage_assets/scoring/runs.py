@@ -1,114 +1,88 @@
-"""One run over the backlog: the plans of its organizations in turn, and outcomes collected into parts.
+"""One run over the backlog: the plans of its organizations cut into units, and scored units committed as they come.
 
 What lives here: what a run holds in memory and when it writes. What does not: what a plan says (`planning`), what a
 part looks like (`parts`), and what is made of them afterwards (`predictions`).
 """
 
-import time
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Mapping
 
 import pyarrow as pa
 
 from triage_assets.progress import Progress
-from triage_assets.scoring.backends import TaskOutcome
-from triage_assets.scoring.identity import ModelIdentity
-from triage_assets.scoring.model_record import Permissions, write_record
+from triage_assets.scoring.model_record import write_record
+from triage_assets.scoring.model_use import ModelUse
 from triage_assets.scoring.parts import PartsFolder, write_part
-from triage_assets.scoring.planning import ScoringPlan, SequenceTask, plan_scoring
-from triage_assets.scoring.records import INCOMPLETE
-
-# The backlog (snapshot columns) and the live frames of one organization, read when they are needed.
-LoadBacklog = Callable[[], tuple[pa.Table, pa.Table]]
-
-_PART_SECONDS = 60.0
+from triage_assets.scoring.planning import plan_scoring
+from triage_assets.scoring.stages import StageClock, describe_shares
+from triage_assets.scoring.unit_scorer import ScoredUnit
+from triage_assets.scoring.units import LoadBacklog, WorkUnit, cut_units
 
 
 class BacklogPlans:
-    """The plan of every organization, made once to count and again when its turn comes: one is in memory at a time.
+    """The plans of all organizations, of whose tables one at a time is in memory.
 
-    ``rows`` are the plans' rows by organization key, ``n_tasks`` counts the sequences to score.
+    ``rows`` are the plans' rows by organization key, ``units`` the work in them.
     """
 
-    def __init__(self, backlogs: Mapping[str, LoadBacklog], done: Container[str], detector: str) -> None:
-        self._backlogs = backlogs
-        self._done = done
-        self._detector = detector
-        self._waiting: list[str] = []
+    def __init__(
+        self, backlogs: Mapping[str, LoadBacklog], done: Container[str], detector: str, unit_sequences: int
+    ) -> None:
         self.rows: dict[str, pa.Table] = {}
-        self.n_tasks = 0
+        self.units: list[WorkUnit] = []
+        for key in sorted(backlogs):
+            plan = plan_scoring(key, *backlogs[key](), done, detector=detector)
+            self.rows[key] = plan.rows
+            self.units += cut_units(plan, unit_sequences)
 
     @property
     def n_backlog(self) -> int:
         """Sequences of the backlog."""
         return sum(map(len, self.rows.values()))
 
-    def make(self) -> None:
-        """Plan every organization."""
-        for key in sorted(self._backlogs):
-            plan = self._plan(key)
-            if plan.n_tasks:
-                self._waiting.append(key)
-                self.n_tasks += plan.n_tasks
-
-    def tasks(self) -> Iterator[SequenceTask]:
-        """The sequences to score, one organization after the other."""
-        for key in self._waiting:
-            yield from self._plan(key).tasks()
-
-    def _plan(self, key: str) -> ScoringPlan:
-        backlog, frames = self._backlogs[key]()
-        plan = plan_scoring(key, backlog, frames, self._done, detector=self._detector)
-        self.rows[key] = plan.rows
-        return plan
+    @property
+    def n_tasks(self) -> int:
+        """Sequences to score."""
+        return sum(map(len, self.units))
 
 
 class ScoringRun:
-    """Collects outcomes into parts and remembers what came of each sequence."""
+    """Commits scored units, tells how far it is, and remembers what came of each sequence."""
 
-    def __init__(
-        self,
-        folder: PartsFolder,
-        identity: ModelIdentity,
-        detector: str,
-        permissions: Permissions,
-        part_sequences: int,
-    ) -> None:
+    def __init__(self, folder: PartsFolder, use: ModelUse, n_tasks: int, clock: StageClock, progress: Progress) -> None:
         self._folder = folder
-        self._identity = identity
-        self._detector = detector
-        self._permissions = permissions
-        self._part_sequences = part_sequences
-        self._part: list[TaskOutcome] = []
-        self._started = 0.0
-        self.parts: list[str] = []
+        self._use = use
+        self._n_tasks = n_tasks
+        self._n_done = 0
+        self._clock = clock
+        self._progress = progress
+        self.n_parts = 0
         self.scored: Counter[str] = Counter()
-        self.unreadable: dict[str, str] = {}
+        self.waiting: dict[str, dict[int, str]] = defaultdict(dict)
+        self.runtimes: set[str] = set()
+        self.workers: set[str] = set()
 
-    def collect(self, outcomes: Iterable[TaskOutcome], n_waiting: int, progress: Progress) -> None:
-        """Write a part whenever one is full or old enough, and the rest at the end."""
-        for n_done, outcome in enumerate(outcomes, start=1):
-            if outcome.dropped_reason == INCOMPLETE:
-                self.unreadable[outcome.task.frames_fingerprint] = outcome.dropped_error or ""
-            else:
-                self._add(outcome)
-            progress("sequences", n_done, n_waiting)
-        self._flush()
+    def tick(self, n_sequences: int) -> None:
+        """Count sequences as done."""
+        self._n_done += n_sequences
+        self._progress("sequences", self._n_done, self._n_tasks, describe_shares(self._clock.seconds()))
 
-    def _add(self, outcome: TaskOutcome) -> None:
-        if outcome.score is not None:
-            self.scored[outcome.task.organization_key] += 1
-        if not self._part:
-            self._started = time.monotonic()
-        self._part.append(outcome)
-        if len(self._part) >= self._part_sequences or time.monotonic() - self._started >= _PART_SECONDS:
-            self._flush()
+    def collect(self, units: Iterable[ScoredUnit]) -> None:
+        """Commit each unit before the next is asked for."""
+        for scored in units:
+            key = scored.unit.organization_key
+            self.scored[key] += len(scored.rows) - scored.rows["triage_score"].null_count
+            self.waiting[key].update(scored.waiting)
+            if len(scored.rows):
+                self._commit(scored.rows)
+            if scored.runtime is not None:
+                self.runtimes.add(scored.runtime)
+                self.workers.add(scored.worker)
 
-    def _flush(self) -> None:
-        if not self._part:
-            return
-        if not self.parts:
-            # Before the first part, so that a run that is killed leaves no score without the options it was made with.
-            write_record(self._folder, self._identity, self._detector, self._permissions)
-        self.parts.append(write_part(self._folder, self._part, self._identity, self._detector))
-        self._part = []
+    def _commit(self, rows: pa.Table) -> None:
+        with self._clock.time("write"):
+            if not self.n_parts:
+                # Before the first part: a run that is killed leaves no score without the options it was made with.
+                write_record(self._folder, self._use)
+            write_part(self._folder, rows, self._use.identity, self._use.detector)
+            self.n_parts += 1

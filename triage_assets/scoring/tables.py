@@ -1,16 +1,18 @@
 """The Parquet form of predictions: one row per sequence and model, flat columns first, then the nested details.
 
-What lives here: the schema, and both directions of the conversion side by side. What does not: which file a row is in
-(`parts`).
+What lives here: the schema, what one sequence came to, and both directions of the conversion side by side. What does
+not: which file a row is in (`parts`).
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from triage_assets.scoring.backends import TaskOutcome
 from triage_assets.scoring.identity import ModelIdentity
-from triage_assets.scoring.records import SequenceScore
+from triage_assets.scoring.planning import SequenceTask
+from triage_assets.scoring.records import PREDICT_FAILED, SequenceScore
 
 KEY_PREFIX = "pyro-annotator_"
 
@@ -70,6 +72,7 @@ PART_SCHEMA = pa.schema(
         ("detector", pa.string()),
         ("frames_fingerprint", pa.string()),
         *SCORE_FIELDS,
+        ("runtime", pa.string()),
         ("preprocessing", _PREPROCESSING),
         ("tubes", _TUBES),
         ("decision", _DECISION),
@@ -78,14 +81,36 @@ PART_SCHEMA = pa.schema(
 DETAIL_COLUMNS = ("preprocessing", "tubes", "decision")
 
 
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """What came of one sequence that was to be scored: a score, or the text of the error that there was instead."""
+
+    task: SequenceTask
+    score: SequenceScore | None
+    error: str | None = None
+
+
 def sequence_key(sequence_id: int) -> str:
     """The key of a sequence in every published file."""
     return f"{KEY_PREFIX}{sequence_id}"
 
 
-def rows_to_table(outcomes: list[TaskOutcome], identity: ModelIdentity, detector: str) -> pa.Table:
-    """Outcomes as a table of `PART_SCHEMA`; a dropped one has a reason, an error and no score."""
-    return pa.Table.from_pylist([_row(outcome, identity, detector) for outcome in outcomes], schema=PART_SCHEMA)
+def rows_to_table(outcomes: list[TaskOutcome], identity: ModelIdentity, detector: str, runtime: str | None) -> pa.Table:
+    """Outcomes as a table of `PART_SCHEMA`; a dropped one has a reason, an error and no score.
+
+    ``runtime`` is the label of what the network ran on, None where no network had a part in any of them.
+    """
+    rows = [{**_row(outcome, identity, detector), "runtime": runtime} for outcome in outcomes]
+    return pa.Table.from_pylist(rows, schema=PART_SCHEMA)
+
+
+def complete_columns(rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """These columns of `PART_SCHEMA`, null where an earlier version did not write them."""
+    schema = pa.schema([PART_SCHEMA.field(name) for name in names])
+    for field in schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+    return rows.select(schema.names).cast(schema)
 
 
 def row_to_details(row: dict[str, Any]) -> dict[str, Any]:
@@ -114,8 +139,8 @@ def _row(outcome: TaskOutcome, identity: ModelIdentity, detector: str) -> dict[s
         "n_frames": len(task.frames),
         "n_frames_unusable": task.n_frames_unusable,
         "n_boxes_skipped": task.n_boxes_skipped,
-        "dropped_reason": outcome.dropped_reason,
-        "dropped_error": outcome.dropped_error,
+        "dropped_reason": PREDICT_FAILED if score is None else None,
+        "dropped_error": outcome.error,
     }
     if score is not None:
         row |= _score_columns(score)

@@ -59,7 +59,7 @@ class VisionTransformer(nn.Module):
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.pos_embed = nn.Parameter(torch.empty(1, sizes.grid**2 + 1, width))
         self.patch_embed = _PatchEmbedding(width, sizes.patch_px)
-        self.blocks = nn.Sequential(*(_Block(sizes, variant) for _ in range(sizes.depth)))
+        self.blocks = nn.Sequential(*(Block(sizes, variant) for _ in range(sizes.depth)))
         # Mean pooling normalises after the mean, and its checkpoints name the layer so.
         self.norm = nn.LayerNorm(width, _NORM_EPSILON) if pooling == "token" else nn.Identity()
         self.fc_norm = nn.LayerNorm(width, _NORM_EPSILON) if pooling == "avg" else nn.Identity()
@@ -84,18 +84,21 @@ class _PatchEmbedding(nn.Module):
         return patches.flatten(2).transpose(1, 2)
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
+    """One pre-norm transformer block."""
+
     def __init__(self, sizes: VitSizes, variant: BackboneVariant) -> None:
         super().__init__()
         width = sizes.width
         self.norm1 = nn.LayerNorm(width, _NORM_EPSILON)
         self.attn = _Attention(width, variant.num_heads)
-        self.ls1 = _LayerScale(width) if variant.has_layer_scale else nn.Identity()
+        self.ls1: nn.Module = LayerScale(width) if variant.has_layer_scale else nn.Identity()
         self.norm2 = nn.LayerNorm(width, _NORM_EPSILON)
         self.mlp = _Mlp(width, sizes.mlp_width)
-        self.ls2 = _LayerScale(width) if variant.has_layer_scale else nn.Identity()
+        self.ls2: nn.Module = LayerScale(width) if variant.has_layer_scale else nn.Identity()
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens to tokens."""
         tokens = tokens + self.ls1(self.attn(self.norm1(tokens)))
         result: Tensor = tokens + self.ls2(self.mlp(self.norm2(tokens)))
         return result
@@ -128,10 +131,13 @@ class _Mlp(nn.Module):
         return result
 
 
-class _LayerScale(nn.Module):
+class LayerScale(nn.Module):
+    """A factor per channel of a branch."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.empty(width))
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens, scaled."""
         return tokens * self.gamma

@@ -120,6 +120,12 @@ def check_invariants(store: Store, backlog_ids: set[int]) -> tuple[Invariant, ..
     return tuple(Invariant(name, *verdict) for name, verdict in zip(INVARIANTS, verdicts, strict=True))
 
 
+def listed_models(store: Store) -> tuple[str, ...]:
+    """The folder names of the models whose scores the present worklists hold; none where there are no worklists."""
+    data = store.read_or_none(f"{FOLDER}/model_config.json")
+    return () if data is None else tuple(str(model["name"]) for model in json.loads(data)["models"])
+
+
 def describe_caution(models: Sequence[ModelScores]) -> str:
     """What everybody who is shown these models' scores must be told; empty where there is nothing to say."""
     return "; ".join(model.caution for model in models if model.caution)

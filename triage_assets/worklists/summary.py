@@ -1,4 +1,4 @@
-"""Counts of the split for people: per organization.
+"""Counts of the split for people: per organization, and where models disagree.
 
 What lives here: small summaries of the table of results. What does not: the split itself (`build`).
 """
@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from triage_assets.worklists.records import REVIEW, UNLABELED
+
+_EXAMPLES = 5
 
 
 def count_by_organization(results: pd.DataFrame) -> Iterator[Mapping[str, str | int]]:
@@ -23,4 +25,17 @@ def count_by_organization(results: pd.DataFrame) -> Iterator[Mapping[str, str | 
             "review": int(row[REVIEW]),
             "unlabeled": int(row[UNLABELED]),
             "dropped": int(row["dropped"]),
+        }
+
+
+def count_disagreements(results: pd.DataFrame) -> Iterator[Mapping[str, str | int]]:
+    """One row per organization where some model says review and another does not; most of them first."""
+    apart = results[results["models_disagree"]]
+    counts = apart["organization_name"].value_counts()
+    for name, count in counts.sort_index().sort_values(ascending=False, kind="stable").items():
+        theirs = apart[apart["organization_name"] == name].sort_values("triage_score", ascending=False, kind="stable")
+        yield {
+            "organization": str(name),
+            "sequences": int(count),
+            "for example": ", ".join(map(str, theirs["sequence_id"].head(_EXAMPLES))),
         }

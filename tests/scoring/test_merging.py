@@ -1,0 +1,196 @@
+"""Parts become few and large, and what they hold decides their bytes: neither order, nor history, nor a kill does."""
+
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+
+from triage_assets.errors import StoreError
+from triage_assets.folder_store import FolderStore
+from triage_assets.scoring import merging
+from triage_assets.scoring import predictions as predictions_module
+from triage_assets.scoring.predictions import load_current, read_details
+from triage_assets.scoring.tables import PART_SCHEMA
+
+from .backlogs import backlog_of
+from .fakes import RecordingBackend
+from .test_predictions import contents, part_path, run
+
+ROWS = 7
+
+
+@pytest.fixture(autouse=True)
+def few_rows(monkeypatch):
+    monkeypatch.setattr(merging, "MERGED_ROWS", ROWS)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FolderStore(tmp_path / "store")
+
+
+def two_shards(*sequence_ids, key="sdis-07-1"):
+    shards = {which: f"00000{1 + which % 2}-aaaaaaaa" for which in sequence_ids}
+    return replace(backlog_of(*sequence_ids, key=key), shards=shards)
+
+
+def parts(store):
+    found = sorted(store.root.rglob("part-*.parquet"))
+    return {path.name: pq.read_table(path) for path in found}
+
+
+def sequences(store):
+    """The sequences of each part, the parts in the order of their first."""
+    return sorted(table["sequence_id"].to_pylist() for table in parts(store).values())
+
+
+BACKLOGS = two_shards(*range(1, 18)), two_shards(101, 102, 103, key="zone-2")
+
+
+def test_a_run_leaves_parts_of_many_rows_in_order(store):
+    run(store, *BACKLOGS, backend=RecordingBackend(), unit_sequences=3)
+    assert sequences(store) == [[*range(1, 8)], [*range(8, 15)], [15, 16, 17, 101, 102, 103]]
+
+
+def test_the_order_and_size_of_units_change_no_byte(store, tmp_path):
+    run(store, *BACKLOGS, backend=RecordingBackend(), unit_sequences=3)
+    for name, options, size in [("other order", {"last_first": True}, 3), ("other size", {}, 5)]:
+        other = FolderStore(tmp_path / name)
+        run(other, *BACKLOGS, backend=RecordingBackend(**options), unit_sequences=size)
+        assert contents(other) == contents(store)
+
+
+def test_runs_that_add_little_leave_one_small_part(store):
+    for last in range(1, 18):
+        run(store, backlog_of(*range(1, last + 1)), backend=RecordingBackend())
+    assert sequences(store) == [[*range(1, 8)], [*range(8, 15)], [15, 16, 17]]
+
+
+def test_a_score_replaces_a_failure_in_the_file_too(store):
+    run(store, backlog_of(*range(1, 8)), backend=RecordingBackend([2, 3]))
+    report = run(store, backlog_of(*range(1, 8)), backend=RecordingBackend([3]), retry_failed=True)
+    (part,) = parts(store).values()
+    assert part["dropped_reason"].to_pylist() == [None, None, "predict_failed", *[None] * 4]
+    assert report.n_dropped == {"predict_failed": 1}
+    assert read_details(store, report.name, 2) is not None
+
+
+def test_a_part_of_an_earlier_version_is_read_with_nulls_and_nothing_is_scored_again(store):
+    report = run(store, backlog_of(1, 2), backend=RecordingBackend())
+    path = part_path(store, report)
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["runtime"]), path.with_name("part-0123456789abcdef.parquet"))
+    for file in (path, path.with_name("index.arrow")):
+        file.unlink()
+    backend = RecordingBackend()
+    again = run(store, backlog_of(1, 2, 3), backend=backend)
+    assert backend.asked == [3]
+    assert again.current["runtime"].to_pylist() == [None, None, "made up"]
+    (merged,) = parts(store).values()
+    assert merged.schema.remove_metadata().equals(PART_SCHEMA)
+    assert merged["runtime"].to_pylist() == [None, None, "made up"]
+
+
+def test_parts_of_another_engine_are_left_as_they_are(store, monkeypatch):
+    run(store, backlog_of(1, 2), backend=RecordingBackend())
+    (old,) = parts(store)
+    for module in ("planning", "parts", "merging", "model_record"):
+        monkeypatch.setattr(f"triage_assets.scoring.{module}.ENGINE_VERSION", 2)
+    report = run(store, backlog_of(1, 2), backlog_of(11, key="zone-2"), backend=RecordingBackend(), unit_sequences=1)
+    assert report.n_scored == 3
+    assert sequences(store) == [[1, 2], [1, 2, 11]]
+    assert pq.read_schema(next(store.root.rglob(old))).metadata[b"engine_version"] == b"1"
+
+
+def test_a_reader_with_an_old_table_finds_the_details_in_the_new_part(store, monkeypatch):
+    report = run(store, backlog_of(1, 2), backend=RecordingBackend())
+    old = load_current(store, report.name)
+    run(store, backlog_of(1, 2, 3), backend=RecordingBackend())
+    expected = read_details(store, report.name, 1)
+    tables = [old]
+    read = predictions_module.read_current
+    monkeypatch.setattr(predictions_module, "read_current", lambda folder: tables.pop() if tables else read(folder))
+    assert read_details(store, report.name, 1) == expected
+    assert tables == []
+
+
+def test_a_part_that_is_gone_for_good_is_an_error(store):
+    report = run(store, backlog_of(1), backend=RecordingBackend())
+    part_path(store, report).unlink()
+    with pytest.raises(StoreError, match=r"has no predictions/.*part-"):
+        read_details(store, report.name, 1)
+
+
+# Killed
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class MortalStore(FolderStore):
+    """A store whose process dies before a certain change to it."""
+
+    def __init__(self, root, n_changes_to_live):
+        super().__init__(root)
+        self.n_left = n_changes_to_live
+
+    def _change(self):
+        if not self.n_left:
+            raise Killed
+        self.n_left -= 1
+
+    def write(self, path, data):
+        self._change()
+        super().write(path, data)
+
+    def delete(self, path):
+        self._change()
+        super().delete(path)
+
+
+def first_run(store):
+    run(store, *BACKLOGS, backend=RecordingBackend([4]), unit_sequences=3)
+
+
+def second_run(store):
+    backlogs = two_shards(*range(1, 21)), BACKLOGS[1]
+    run(store, *backlogs, backend=RecordingBackend(), unit_sequences=3, retry_failed=True)
+
+
+def known(store):
+    """The sequences that have a score in some part."""
+    rows = [row for table in parts(store).values() for row in table.to_pylist()]
+    return {row["sequence_id"] for row in rows if row["dropped_reason"] is None}
+
+
+@pytest.mark.parametrize("is_second", [False, True], ids=["first run", "second run"])
+def test_killed_before_any_change_the_next_run_makes_the_same_files(tmp_path, is_second):
+    last = second_run if is_second else first_run
+
+    def prepared(name):
+        store = FolderStore(tmp_path / name)
+        if is_second:
+            first_run(store)
+        return store
+
+    undisturbed = prepared("undisturbed")
+    last(undisturbed)
+    expected = contents(undisturbed)
+    n_changes = 0
+    while True:
+        store = prepared(str(n_changes))
+        try:
+            last(MortalStore(store.root, n_changes))
+        except Killed:
+            survivors = known(store)
+            backend = RecordingBackend([] if is_second else [4])
+            backlogs = (two_shards(*range(1, 21)), BACKLOGS[1]) if is_second else BACKLOGS
+            run(store, *backlogs, backend=backend, unit_sequences=3, retry_failed=is_second)
+            assert contents(store) == expected
+            assert not survivors & set(backend.asked), "nothing is scored twice"
+            n_changes += 1
+        else:
+            break
+    # Units, the record, merged parts, the index, current.arrow and every part that was replaced.
+    assert n_changes >= 10
