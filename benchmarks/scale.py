@@ -18,10 +18,11 @@ import pyarrow as pa
 
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.folder_store import FolderStore
-from triage_assets.scoring.current import CURRENT_SCHEMA, encode_current, lay_out
+from triage_assets.scoring.files.current import CURRENT_SCHEMA, encode_current, lay_out
+from triage_assets.scoring.files.merging import merge_parts
+from triage_assets.scoring.files.parts import PartsFolder, load_index, write_part
+from triage_assets.scoring.files.tables import TaskOutcome, rows_to_table
 from triage_assets.scoring.identity import read_identity
-from triage_assets.scoring.merging import merge_parts
-from triage_assets.scoring.parts import PartsFolder, load_index, write_part
 from triage_assets.scoring.planning import plan_scoring
 from triage_assets.scoring.records import (
     DETECTOR_ANNOTATOR,
@@ -34,7 +35,6 @@ from triage_assets.scoring.records import (
     Window,
 )
 from triage_assets.scoring.runs import BacklogPlans
-from triage_assets.scoring.tables import TaskOutcome, rows_to_table
 from triage_assets.scoring.units import UNIT_SEQUENCES, LoadBacklog, UnitPlanner
 
 FRAMES = 14

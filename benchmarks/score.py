@@ -27,7 +27,7 @@ from triage_assets.scoring.crops import crop_box, cut_patch
 from triage_assets.scoring.engine import ScoringEngine
 from triage_assets.scoring.package import ModelPackage, load_package
 from triage_assets.scoring.records import FrameInput, RuntimeChoice, ScoringBox, SequenceInput, SequenceScore
-from triage_assets.scoring.runtime import RUNTIMES, is_installed
+from triage_assets.scoring.runtimes.choice import RUNTIMES, is_installed
 from triage_assets.scoring.sequence_plan import SequencePlan, SequencePlanner
 from triage_assets.scoring.stages import StageClock, describe_shares
 from triage_assets.scoring.trigger import mean_confidence

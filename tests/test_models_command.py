@@ -18,11 +18,11 @@ from tests.scoring.reference import MODEL
 from triage_assets.cli import app
 from triage_assets.errors import StoreError
 from triage_assets.folder_store import FolderStore
+from triage_assets.scoring.files.stored_models import count_scores, find_model, forget_model, list_models
 from triage_assets.scoring.identity import read_identity
 from triage_assets.scoring.model_use import ModelUse, Permissions
 from triage_assets.scoring.predictions import score_backlog
 from triage_assets.scoring.records import DETECTOR_ANNOTATOR, RuntimeChoice
-from triage_assets.scoring.stored_models import count_scores, find_model, forget_model, list_models
 
 NOTHING = backlog_with().tables()[0]
 

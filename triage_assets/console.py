@@ -20,7 +20,7 @@ from triage_assets.progress import Progress as Report
 
 if TYPE_CHECKING:
     from triage_assets.orchestrate import ModelRun, PullTotals
-    from triage_assets.scoring.stored_models import StoredModel
+    from triage_assets.scoring.files.stored_models import StoredModel
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -59,9 +59,10 @@ def compare_model(path: Path | None) -> Iterator[str]:
 
     Raises `PackageError` and `SettingsError`.
     """
-    from triage_assets.scoring.comparison import compare_runtimes
     from triage_assets.scoring.package import load_package
-    from triage_assets.scoring.runtime import OPENVINO, is_installed
+    from triage_assets.scoring.records import OPENVINO
+    from triage_assets.scoring.runtimes.choice import is_installed
+    from triage_assets.scoring.runtimes.comparison import compare_runtimes
 
     paths = [path] if path else ModelsResource().packages(open_store(load_settings().triage_store))
     for path in paths:

@@ -15,7 +15,7 @@ from triage_assets.errors import SettingsError, StoreError
 from triage_assets.progress import describe_duration
 
 if TYPE_CHECKING:
-    from triage_assets.scoring.stored_models import StoredModel
+    from triage_assets.scoring.files.stored_models import StoredModel
     from triage_assets.store import Store
 
 models_app = typer.Typer(no_args_is_help=True, help="Look after the models' predictions.")
@@ -33,7 +33,7 @@ def list_stored(
     with errors_as_sentences():
         from triage_assets.configured_models import configured_names
         from triage_assets.defs.backlog import load_backlog_table
-        from triage_assets.scoring.stored_models import list_models
+        from triage_assets.scoring.files.stored_models import list_models
         from triage_assets.settings import load_settings
         from triage_assets.store import open_store
 
@@ -78,7 +78,7 @@ def forget(
     with errors_as_sentences():
         from triage_assets.configured_models import configured_names
         from triage_assets.defs.backlog import load_backlog_table
-        from triage_assets.scoring.stored_models import find_model, forget_model, list_models
+        from triage_assets.scoring.files.stored_models import find_model, forget_model, list_models
         from triage_assets.settings import load_settings
         from triage_assets.store import open_store
         from triage_assets.worklists.export import listed_models
@@ -110,7 +110,7 @@ def forget(
 def _describe_loss(store: "Store", model: "StoredModel") -> str:
     """How many scores would be lost, and how long they took where Dagster remembers."""
     from triage_assets.orchestrate import recorded_seconds
-    from triage_assets.scoring.stored_models import count_scores
+    from triage_assets.scoring.files.stored_models import count_scores
 
     try:
         scores = count_of(count_scores(store, model.name), "score")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from triage_assets.scoring.files.tables import TaskOutcome, rows_to_table
 from triage_assets.scoring.model_use import ModelUse
 from triage_assets.scoring.planning import SequenceTask
 from triage_assets.scoring.records import (
@@ -14,7 +15,6 @@ from triage_assets.scoring.records import (
     Window,
 )
 from triage_assets.scoring.stages import StageClock
-from triage_assets.scoring.tables import TaskOutcome, rows_to_table
 from triage_assets.scoring.unit_scorer import ScoredUnit, Tick
 from triage_assets.scoring.units import LoadBacklog, UnitPlanner, WorkUnit
 

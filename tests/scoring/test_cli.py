@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from triage_assets.cli import app
-from triage_assets.scoring.runtime import PRECISIONS, RUNTIMES, is_installed
+from triage_assets.scoring.runtimes.choice import PRECISIONS, RUNTIMES, is_installed
 
 from .reference import EXPECTED, MODEL, SAMPLE, differences
 

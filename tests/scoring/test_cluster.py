@@ -18,8 +18,8 @@ import pytest
 
 from triage_assets.errors import ClusterError, PackageError
 from triage_assets.folder_store import FolderStore
-from triage_assets.scoring.cluster import ClusterBackend
-from triage_assets.scoring.cluster_session import Patience
+from triage_assets.scoring.cluster.backend import ClusterBackend
+from triage_assets.scoring.cluster.session import Patience
 from triage_assets.scoring.identity import read_identity
 from triage_assets.scoring.model_use import ModelUse, Permissions
 from triage_assets.scoring.predictions import score_backlog
@@ -264,7 +264,7 @@ def test_a_worker_that_does_not_see_the_store_is_named(store, cluster, tmp_path,
 def test_a_worker_of_another_version_is_refused(store, cluster, monkeypatch):
     loaders = packed(store, backlog_of(1))
     cluster.start(1)
-    monkeypatch.setattr("triage_assets.scoring.cluster_session.ENGINE_VERSION", 77)
+    monkeypatch.setattr("triage_assets.scoring.cluster.session.ENGINE_VERSION", 77)
     with pytest.raises(ClusterError, match=r"Worker tcp://\S+ would score otherwise.*expected engine version 77"):
         run(store, loaders, cluster)
 

@@ -8,11 +8,11 @@ import torch
 
 from triage_assets.errors import PackageError, ScoringError, SettingsError
 from triage_assets.scoring.detector import load_detector
-from triage_assets.scoring.device import open_device
 from triage_assets.scoring.engine import ScoringEngine
 from triage_assets.scoring.loose import read_folder, score_folder
 from triage_assets.scoring.package import load_package
 from triage_assets.scoring.records import FrameInput, RuntimeChoice, ScoringBox, SequenceInput
+from triage_assets.scoring.runtimes.device import open_device
 
 from .packages import edited_config, edited_manifest, read_weights, saved, write_edited
 from .pictures import picture

@@ -7,10 +7,10 @@ import pytest
 
 from triage_assets.errors import StoreError
 from triage_assets.folder_store import FolderStore
-from triage_assets.scoring import merging
 from triage_assets.scoring import predictions as predictions_module
+from triage_assets.scoring.files import merging
+from triage_assets.scoring.files.tables import PART_SCHEMA
 from triage_assets.scoring.predictions import load_current, read_details
-from triage_assets.scoring.tables import PART_SCHEMA
 
 from .backlogs import backlog_of
 from .fakes import RecordingBackend
@@ -94,7 +94,7 @@ def test_a_part_of_an_earlier_version_is_read_with_nulls_and_nothing_is_scored_a
 def test_parts_of_another_engine_are_left_as_they_are(store, monkeypatch):
     run(store, backlog_of(1, 2), backend=RecordingBackend())
     (old,) = parts(store)
-    for module in ("planning", "parts", "merging", "model_record"):
+    for module in ("planning", "files.parts", "files.merging", "files.model_record"):
         monkeypatch.setattr(f"triage_assets.scoring.{module}.ENGINE_VERSION", 2)
     report = run(store, backlog_of(1, 2), backlog_of(11, key="zone-2"), backend=RecordingBackend(), unit_sequences=1)
     assert report.n_scored == 3

@@ -16,13 +16,13 @@ import pytest
 from triage_assets.errors import NewerFormat, PackageError, SettingsError, StoreError
 from triage_assets.folder_store import FolderStore
 from triage_assets.images import decode_rgb
-from triage_assets.scoring.current import CURRENT_SCHEMA
+from triage_assets.scoring.files.current import CURRENT_SCHEMA
+from triage_assets.scoring.files.parts import PartsFolder, read_ipc, to_ipc
+from triage_assets.scoring.files.tables import PART_SCHEMA
 from triage_assets.scoring.identity import ENGINE_VERSION, read_identity
 from triage_assets.scoring.model_use import ModelUse, Permissions
-from triage_assets.scoring.parts import PartsFolder, read_ipc, to_ipc
 from triage_assets.scoring.predictions import load_current, load_model_record, read_details, score_backlog
 from triage_assets.scoring.records import RuntimeChoice, ScoringBox
-from triage_assets.scoring.tables import PART_SCHEMA
 from triage_assets.scoring.tubes import find_tubes
 
 from .backlogs import BOX, START, Backlog, Frame, backlog_of, frames_of

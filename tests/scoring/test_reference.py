@@ -7,7 +7,7 @@ from triage_assets.scoring.engine import ScoringEngine
 from triage_assets.scoring.frame_cuts import FrameOrder, cut_frame
 from triage_assets.scoring.package import load_package
 from triage_assets.scoring.records import Roi, RuntimeChoice, SequenceScore
-from triage_assets.scoring.runtime import RUNTIMES, is_installed
+from triage_assets.scoring.runtimes.choice import RUNTIMES, is_installed
 from triage_assets.scoring.sequence_plan import SequencePlanner
 from triage_assets.scoring.stages import StageClock
 

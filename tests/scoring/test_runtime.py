@@ -10,12 +10,12 @@ import torch
 
 from benchmarks.random_package import write_random_package
 from triage_assets.errors import SettingsError
-from triage_assets.scoring import runtime
 from triage_assets.scoring.engine import ScoringEngine
-from triage_assets.scoring.folding import fold
 from triage_assets.scoring.package import load_package
-from triage_assets.scoring.records import BFLOAT16, FLOAT32, RuntimeChoice
-from triage_assets.scoring.runtime import OPENVINO, RUNTIMES, TORCH, is_installed, open_backbone, resolve_runtime
+from triage_assets.scoring.records import BFLOAT16, FLOAT32, OPENVINO, TORCH, RuntimeChoice
+from triage_assets.scoring.runtimes import choice as runtime
+from triage_assets.scoring.runtimes.choice import RUNTIMES, is_installed, open_backbone, resolve_runtime
+from triage_assets.scoring.runtimes.folding import fold
 
 from .reference import MODEL
 from .test_backbones import ARCHITECTURES
@@ -53,10 +53,10 @@ def test_a_lower_precision_is_near_and_says_so(package, which):
 
 
 @needs_openvino
-def test_openvino_keeps_to_float32_and_to_torch_s_threads(package):
-    compiled = open_backbone(package, RuntimeChoice(OPENVINO, "cpu"))._run
+def test_openvino_keeps_to_float32_and_to_a_thread_for_each_lane(package):
+    compiled = open_backbone(package, RuntimeChoice(OPENVINO, "cpu"), lanes=2)._model
     assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
-    assert compiled.get_property("INFERENCE_NUM_THREADS") == torch.get_num_threads()
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 2
     assert not compiled.get_property("ENABLE_CPU_PINNING")
 
 

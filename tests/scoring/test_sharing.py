@@ -14,6 +14,7 @@ from triage_assets.scoring.embedding import Batches, Embedder
 from triage_assets.scoring.engine import ScoringEngine
 from triage_assets.scoring.package import load_package
 from triage_assets.scoring.records import FrameInput, RuntimeChoice, ScoringBox, SequenceInput
+from triage_assets.scoring.runtimes.choice import RUNTIMES, is_installed
 from triage_assets.scoring.stages import StageClock
 
 from .pictures import picture
@@ -119,6 +120,16 @@ def test_together_or_alone_scores_are_the_same(engine):
         assert outcome.score.best_logit == pytest.approx(alone.best_logit, abs=1e-5)
 
 
+@pytest.mark.parametrize("which", [name for name in RUNTIMES if is_installed(name)])
+def test_more_lanes_give_the_same_bytes(engine, which):
+    sequences = [sequence(str(first), range(first, first + 7), LEFT, RIGHT) for first in range(3)]
+    scores = []
+    for lanes in (1, 3):
+        with ScoringEngine(engine.package, RuntimeChoice(which, "cpu"), lanes=lanes) as other:
+            scores.append([outcome.score.details.as_dict() for outcome in other.score(sequences)])
+    assert scores[0] == scores[1]
+
+
 def test_the_same_call_gives_the_same_bytes(engine):
     inputs = [load_sequence(name) for name in EXPECTED]
     first, second = ([as_text(outcome) for outcome in engine.score(inputs)] for _ in range(2))
@@ -204,7 +215,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_stays_so(engine, watched, caplo
     found = [outcome.score for outcome in engine.score([sequence("", range(6))])]
     assert differences(found[0].details.as_dict(), expected[0].details.as_dict()) == []
     assert backbone.sizes == [1] * 6
-    assert engine._embedder.batch_size == 1
+    assert engine._embedder.appetite == 1
     assert [record.getMessage() for record in caplog.records] == [
         "The device cpu has no memory for 4 patches at once: going on with 2",
         "The device cpu has no memory for 2 patches at once: going on with 1",

@@ -1,11 +1,12 @@
 """Patches to embeddings, and embeddings to logits, in batches as large as the device has memory for.
 
 What lives here: batches, normalisation, and what happens when memory runs out. What does not: the networks themselves
-(`torch_runtime`, `openvino_runtime`, `classifier`), and which patches there are (`frame_cuts`).
+(`runtimes`, `classifier`), and which patches there are (`frame_cuts`).
 """
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from triage_assets.errors import SettingsError
 from triage_assets.scoring.classifier import TemporalHead
 from triage_assets.scoring.config import Normalization
-from triage_assets.scoring.runtime import Backbone
+from triage_assets.scoring.runtimes.choice import Backbone
 
 logger = logging.getLogger(__name__)
 
@@ -83,26 +84,43 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 class Embedder:
-    """Runs the backbone on patches as they were cut."""
+    """Runs the backbone on patches as they were cut, as many passes side by side as there are ``lanes``.
 
-    def __init__(self, backbone: Backbone, normalization: Normalization) -> None:
+    Which patches share a pass does not depend on the lanes, so neither does a single bit of the embeddings.
+    """
+
+    def __init__(self, backbone: Backbone, normalization: Normalization, lanes: int = 1) -> None:
         self._backbone = backbone
+        self._lanes = lanes
+        self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="embed")
         self._device = backbone.device
         self._batches = Batches(backbone.batch_size, "patches", str(backbone.device))
         self._mean = torch.tensor(normalization.mean, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(normalization.std, device=self._device).view(1, 3, 1, 1)
 
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
     @property
-    def batch_size(self) -> int:
-        """How many patches go through the backbone at once."""
-        return self._batches.size
+    def appetite(self) -> int:
+        """How many patches fill all lanes."""
+        return self._batches.size * self._lanes
 
     @torch.inference_mode()
     def embed(self, patches: Sequence[Patch]) -> Tensor:
         """Patches of (side, side, 3) to (n, width) float32 on the backbone's device. At least one."""
-        return torch.cat(
-            self._batches.run(len(patches), lambda part: self._backbone.embed(self._normalize(patches[part])))
-        )
+        size = self._batches.size
+        passes = [patches[start : start + size] for start in range(0, len(patches), size)]
+        side_by_side = self._lanes > 1 and len(passes) > 1
+        found = self._pool.map(self._pass, passes) if side_by_side else map(self._pass, passes)
+        return torch.cat([part for parts in found for part in parts])
+
+    # Inference mode is each thread's own.
+    @torch.inference_mode()
+    def _pass(self, patches: Sequence[Patch]) -> list[Tensor]:
+        """The embeddings of one pass, in several tensors where memory ran out."""
+        return self._batches.run(len(patches), lambda part: self._backbone.embed(self._normalize(patches[part])))
 
     def _normalize(self, patches: Sequence[Patch]) -> Tensor:
         images = torch.from_numpy(np.stack(patches)).to(self._device).permute(0, 3, 1, 2).to(torch.float32)

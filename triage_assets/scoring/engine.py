@@ -19,7 +19,8 @@ from triage_assets.scoring.failures import failing_alone
 from triage_assets.scoring.frame_cuts import FrameCutter
 from triage_assets.scoring.package import ModelPackage
 from triage_assets.scoring.records import Roi, RuntimeChoice, SequenceInput, SequenceScore
-from triage_assets.scoring.runtime import open_backbone, resolve_runtime
+from triage_assets.scoring.runtimes.choice import open_backbone, resolve_runtime
+from triage_assets.scoring.runtimes.device import CPU, cpu_lanes
 from triage_assets.scoring.sequence_plan import SequencePlan, SequencePlanner
 from triage_assets.scoring.stages import StageClock
 from triage_assets.scoring.views import ViewTable
@@ -68,7 +69,9 @@ class _Item:
 class ScoringEngine:
     """Scores sequences with one model on one runtime. A context manager; closing it ends its threads.
 
-    ``runtime`` is the label of what it runs on. ``clock`` counts the stages decode, crop, embed and judge.
+    ``runtime`` is the label of what it runs on, ``lanes`` how many passes of the network run side by side: as many as
+    torch had threads, unless given. Scores do not depend on it. ``clock`` counts the stages decode, crop, embed and
+    judge.
     """
 
     def __init__(
@@ -77,14 +80,17 @@ class ScoringEngine:
         choice: RuntimeChoice = _AUTO,
         *,
         decode_threads: int = 2,
+        lanes: int | None = None,
         clock: StageClock | None = None,
     ) -> None:
         self.package = package
         settings, classifier = package.settings, package.classifier
-        backbone = open_backbone(package, resolve_runtime(package, choice))
+        resolved = resolve_runtime(package, choice)
+        lanes = lanes or (cpu_lanes() if resolved.device == CPU else 1)
+        backbone = open_backbone(package, resolved, lanes)
         self.runtime = backbone.label
         self._clock = clock or StageClock()
-        self._embedder = Embedder(backbone, settings.model_input.normalization)
+        self._embedder = Embedder(backbone, settings.model_input.normalization, lanes)
         self._judge = Judge(classifier.head, backbone.device)
         self._rule = DecisionRule(settings, package.calibrator, classifier.max_frames)
         self._cutter = FrameCutter(settings.model_input, decode_threads, self._clock)
@@ -96,8 +102,9 @@ class ScoringEngine:
         self.close()
 
     def close(self) -> None:
-        """End the decoding threads."""
+        """End the threads."""
         self._cutter.close()
+        self._embedder.close()
 
     def score(
         self, sequences: Iterable[SequenceInput], *, compute_trigger: bool = True, roi: Roi | None = None

@@ -1,7 +1,7 @@
 """One way of using a model: which package, whose boxes, on what, and what is permitted of it.
 
 What lives here: the plain value that every process which scores is given. What does not: loading the model
-(`unit_scorer`), and the record that is kept of its use (`model_record`).
+(`unit_scorer`), and the record that is kept of its use (`files.model_record`).
 """
 
 from dataclasses import dataclass, fields, replace

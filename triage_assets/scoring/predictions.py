@@ -1,9 +1,8 @@
 """A model's predictions of the whole backlog: score what is missing, keep what there is, and lay out the result.
 
 What lives here: one run over all organizations as a whole and its report, and reading predictions back. What does not:
-what is missing (`planning`), how it is scored (`backends`), how a run proceeds (`runs`), and the files' own form
-(`parts`, `tables`, `current`, `model_record`). Nothing here imports torch, and nothing loads it unless a sequence is to
-be scored.
+what is missing (`planning`), how it is scored (`backends`), how a run proceeds (`runs`), and the form of what it writes
+(`files`). Nothing here imports torch, and nothing loads it unless a sequence is to be scored.
 """
 
 import hashlib
@@ -12,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,24 @@ import pyarrow.compute as pc
 from triage_assets.errors import StoreError
 from triage_assets.progress import Progress, no_progress
 from triage_assets.scoring.backends import LocalBackend, ScoringBackend
-from triage_assets.scoring.current import CURRENT, encode_current, lay_out, read_current
+from triage_assets.scoring.files.current import CURRENT, encode_current, lay_out, read_current
+from triage_assets.scoring.files.merging import merge_parts
+from triage_assets.scoring.files.model_record import read_permissions, read_record, require_permissions, write_record
+from triage_assets.scoring.files.parts import PartsFolder, load_index, read_part, write_if_changed
+from triage_assets.scoring.files.tables import DETAIL_COLUMNS, row_to_details
 from triage_assets.scoring.identity import ModelIdentity, predictions_name, read_identity
-from triage_assets.scoring.merging import merge_parts
-from triage_assets.scoring.model_record import read_permissions, read_record, require_permissions, write_record
 from triage_assets.scoring.model_use import ModelUse, Permissions
-from triage_assets.scoring.parts import PartsFolder, load_index, read_part, write_if_changed
-from triage_assets.scoring.records import DETECTOR_ANNOTATOR, RuntimeChoice
+from triage_assets.scoring.records import AUTO, DETECTOR_ANNOTATOR, TORCH, RuntimeChoice
 from triage_assets.scoring.runs import BacklogPlans, ScoringRun
 from triage_assets.scoring.stages import StageClock
-from triage_assets.scoring.tables import DETAIL_COLUMNS, row_to_details
 from triage_assets.scoring.units import UNIT_SEQUENCES, LoadBacklog, UnitPlanner
 from triage_assets.store import Store
 
 logger = logging.getLogger(__name__)
+
+# Measuring runtimes takes seconds, which fewer sequences than these hardly win back, and their scores are then the same
+# to the last digit on any machine of the same kind.
+_WORTH_MEASURING = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,8 @@ def score_backlog(
     units that are finished by then are kept.
     """
     granted = Permissions(allow_uncalibrated, allow_unsafe_load)
-    use = ModelUse(read_identity(model), detector, choice or RuntimeChoice(), granted)
+    asked = choice or RuntimeChoice()
+    use = ModelUse(read_identity(model), detector, asked, granted)
     folder = PartsFolder(store, predictions_name(use.identity, detector, use.choice.precision))
     recorded = read_permissions(folder)
     require_permissions(use.identity, recorded, granted)
@@ -129,6 +133,7 @@ def score_backlog(
     index = load_index(folder)
     before = folder.part_sizes().keys()
     plans = BacklogPlans(backlogs, _done(index, retry_failed=retry_failed), detector, unit_sequences)
+    use = use.on(_settle(asked, plans.n_tasks))
     clock = StageClock()
     run = ScoringRun(folder, use, plans.n_tasks, clock, progress)
     started = time.monotonic()
@@ -161,12 +166,18 @@ def score_backlog(
     )
 
 
+def _settle(choice: RuntimeChoice, n_tasks: int) -> RuntimeChoice:
+    """Leave the runtime to be measured only where there is enough to do."""
+    is_small = choice.runtime == AUTO and n_tasks < _WORTH_MEASURING
+    return replace(choice, runtime=TORCH) if is_small else choice
+
+
 def _open_backend(
     store: Store, backlogs: Mapping[str, LoadBacklog], use: ModelUse, cluster: str | None
 ) -> ScoringBackend:
     if cluster is None:
         return LocalBackend(store, UnitPlanner(backlogs, use.detector), use)
-    from triage_assets.scoring.cluster import ClusterBackend
+    from triage_assets.scoring.cluster.backend import ClusterBackend
 
     return ClusterBackend(store, backlogs, use, cluster)
 

@@ -1,7 +1,7 @@
 """What goes into scoring and what comes out, as plain values shared by every module that scores or shows scores.
 
 What lives here: boxes, frames, sequences, and the score of a sequence with its details. What does not: how a score is
-found (`engine`), its Parquet form (`tables`), or anything that needs torch.
+found (`engine`), its Parquet form (`files.tables`), or anything that needs torch.
 """
 
 import math
@@ -14,6 +14,8 @@ INCOMPLETE = "incomplete"
 DETECTOR_ANNOTATOR = "annotator"
 DETECTOR_BUNDLED = "bundled"
 
+TORCH = "torch"
+OPENVINO = "openvino"
 AUTO = "auto"
 FLOAT32 = "float32"
 BFLOAT16 = "bfloat16"

@@ -1,7 +1,7 @@
 """One run over the backlog: the plans of its organizations cut into units, and scored units committed as they come.
 
 What lives here: what a run holds in memory and when it writes. What does not: what a plan says (`planning`), what a
-part looks like (`parts`), and what is made of them afterwards (`predictions`).
+part looks like (`files.parts`), and what is made of them afterwards (`predictions`).
 """
 
 from collections import Counter, defaultdict
@@ -10,9 +10,9 @@ from collections.abc import Container, Iterable, Mapping
 import pyarrow as pa
 
 from triage_assets.progress import Progress
-from triage_assets.scoring.model_record import write_record
+from triage_assets.scoring.files.model_record import write_record
+from triage_assets.scoring.files.parts import PartsFolder, write_part
 from triage_assets.scoring.model_use import ModelUse
-from triage_assets.scoring.parts import PartsFolder, write_part
 from triage_assets.scoring.planning import plan_scoring
 from triage_assets.scoring.stages import StageClock, describe_shares
 from triage_assets.scoring.unit_scorer import ScoredUnit
@@ -69,6 +69,7 @@ class ScoringRun:
 
     def collect(self, units: Iterable[ScoredUnit]) -> None:
         """Commit each unit before the next is asked for."""
+        self.tick(0)
         for scored in units:
             key = scored.unit.organization_key
             self.scored[key] += len(scored.rows) - scored.rows["triage_score"].null_count

@@ -1,7 +1,7 @@
 """Scoring one work unit: its sequences planned, read and scored, and what came of them as rows.
 
 What lives here: what happens to one unit in whichever process has it, from loading the model on. What does not: which
-units there are (`units`), who gets them (`backends`, `cluster`), and where rows are kept (`parts`).
+units there are (`units`), who gets them (`backends`, `cluster`), and where rows are kept (`files.parts`).
 """
 
 import logging
@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from triage_assets.errors import ScoringError, ShardError, StoreError
 from triage_assets.scoring.failures import failing_alone
+from triage_assets.scoring.files.tables import TaskOutcome, rows_to_table
 from triage_assets.scoring.frames import BoxFinder, read_sequence
 from triage_assets.scoring.model_use import ModelUse
 from triage_assets.scoring.planning import SequenceTask
 from triage_assets.scoring.records import DETECTOR_BUNDLED, SequenceInput
 from triage_assets.scoring.stages import StageClock
-from triage_assets.scoring.tables import TaskOutcome, rows_to_table
 from triage_assets.scoring.units import BacklogChanged, UnitPlanner, WorkUnit
 from triage_assets.store import Store
 

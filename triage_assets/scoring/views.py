@@ -62,8 +62,8 @@ class ViewTable:
         waiting: list[tuple[_Frame, PixelBox, Patch]] = []
         for result in self._cutter.cut(orders):
             waiting += self._take(result)
-            while len(waiting) >= self._embedder.batch_size:
-                size = self._embedder.batch_size
+            while len(waiting) >= self._embedder.appetite:
+                size = self._embedder.appetite
                 self._embed(waiting[:size])
                 del waiting[:size]
         self._embed(waiting)

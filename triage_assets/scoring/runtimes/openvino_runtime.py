@@ -1,10 +1,11 @@
 """The backbone on OpenVINO, for CPUs: an optional extra that gets more out of one core than torch does.
 
 What lives here: the network as an OpenVINO graph, operation by operation (tracing the torch module gives the same
-graph with warnings). What does not: torch's own way (`torch_runtime`), and the choice between them (`runtime`).
+graph with warnings). What does not: torch's own way (`torch_runtime`), and the choice between them (`choice`).
 """
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from triage_assets.scoring.folding import Affine, FoldedBlock, FoldedVit
 from triage_assets.scoring.records import BFLOAT16
+from triage_assets.scoring.runtimes.folding import Affine, FoldedBlock, FoldedVit
+from triage_assets.scoring.runtimes.torch_runtime import CPU_BATCH
 
 
 @contextmanager
@@ -39,33 +41,31 @@ with _telling_nobody():
     from openvino import Node
     from openvino import opset13 as ops
 
-# As in `torch_runtime`: small passes stay in the cache.
-_BATCH = 4
-_MOST_BATCH = 32
-
 
 class OpenVinoBackbone:
-    """Normalised images to embeddings, on as many threads as torch has."""
+    """Normalised images to embeddings, on one thread for each of the ``lanes`` that may call it at once."""
 
-    def __init__(self, vit: FoldedVit, precision: str) -> None:
+    def __init__(self, vit: FoldedVit, precision: str, lanes: int) -> None:
         self.label = f"openvino cpu {precision}"
         self.device = torch.device("cpu")
-        n_threads = torch.get_num_threads()
-        self.batch_size = min(_BATCH * n_threads, _MOST_BATCH)
+        self.batch_size = CPU_BATCH
         options = {
             # Without it machines with bfloat16 units use them, which moves logits by hundredths.
             "INFERENCE_PRECISION_HINT": "bf16" if precision == BFLOAT16 else "f32",
-            "INFERENCE_NUM_THREADS": n_threads,
-            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": lanes,
+            "NUM_STREAMS": lanes,
             # Several processes that each pin their threads would all pin them to the first cores.
             "ENABLE_CPU_PINNING": False,
         }
-        self._run = openvino.Core().compile_model(build_graph(vit), "CPU", options)
+        self._model = openvino.Core().compile_model(build_graph(vit), "CPU", options)
+        self._requests = threading.local()
 
     def embed(self, images: Tensor) -> Tensor:
         """(n, 3, side, side) float32 to (n, width) float32."""
+        if not hasattr(self._requests, "mine"):
+            self._requests.mine = self._model.create_infer_request()
         # The output's memory is used again by the next pass.
-        return torch.from_numpy(self._run(images.numpy(), share_inputs=True)[0].copy())
+        return torch.from_numpy(self._requests.mine.infer(images.numpy(), share_inputs=True)[0].copy())
 
 
 def build_graph(vit: FoldedVit) -> openvino.Model:

@@ -10,9 +10,9 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from triage_assets.errors import PackageError, StoreError
+from triage_assets.scoring.files.parts import PartsFolder, write_if_changed
 from triage_assets.scoring.identity import ENGINE_VERSION, ModelIdentity, read_config, read_provenance
 from triage_assets.scoring.model_use import ModelUse, Permissions
-from triage_assets.scoring.parts import PartsFolder, write_if_changed
 
 logger = logging.getLogger(__name__)
 

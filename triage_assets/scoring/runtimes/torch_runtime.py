@@ -1,7 +1,7 @@
 """The backbone on torch: CPU, CUDA, MPS, in float32 or bfloat16.
 
 What lives here: the forward pass over folded weights, and how many patches go through it at once. What does not: where
-patches come from (`embedding`), and the choice among runtimes (`runtime`).
+patches come from (`embedding`), and the choice among runtimes (`choice`).
 """
 
 from dataclasses import fields, replace
@@ -10,13 +10,12 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from triage_assets.scoring.folding import Affine, FoldedBlock, FoldedVit
 from triage_assets.scoring.records import BFLOAT16
+from triage_assets.scoring.runtimes.folding import Affine, FoldedBlock, FoldedVit
 
-# Patches per pass and thread on a CPU: what so few leave between two layers stays in the cache of the core, and
-# the allocator hands the same pages out again. ViT-S/14 on one core: 2 to 4 patches a pass are 5% faster than 10 or 20.
-_CPU_BATCH = 4
-_MOST_CPU_BATCH = 32
+# Patches per pass on a CPU: what so few leave between two layers stays in the cache of the core, and the allocator
+# hands the same pages out again. ViT-S/14 on one core: 2 to 4 patches a pass are 5% faster than 10 or 20.
+CPU_BATCH = 4
 # Accelerators are fed whole waves of work; their memory is what halves it.
 _ACCELERATOR_BATCH = 64
 
@@ -27,9 +26,7 @@ class TorchBackbone:
     def __init__(self, vit: FoldedVit, device: torch.device, precision: str) -> None:
         self.label = f"torch {device} {precision}"
         self.device = device
-        self.batch_size = (
-            min(_CPU_BATCH * torch.get_num_threads(), _MOST_CPU_BATCH) if device.type == "cpu" else _ACCELERATOR_BATCH
-        )
+        self.batch_size = CPU_BATCH if device.type == "cpu" else _ACCELERATOR_BATCH
         self._dtype = torch.bfloat16 if precision == BFLOAT16 else torch.float32
         self._vit = replace(
             vit,

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from triage_assets.scoring.files.parts import PART_ORDER, PartsFolder, read_part, write_index, write_part
+from triage_assets.scoring.files.tables import PART_SCHEMA
 from triage_assets.scoring.identity import ENGINE_VERSION, ModelIdentity
-from triage_assets.scoring.parts import PART_ORDER, PartsFolder, read_part, write_index, write_part
-from triage_assets.scoring.tables import PART_SCHEMA
 
 # About 4 MB a file (docs/scale.md): a backlog of 21,000 sequences is eleven files, and a reader of one sequence's
 # details fetches one of them.

@@ -1,7 +1,7 @@
 """Scoring on a Dask cluster: units handed out, scored units taken back, whatever becomes of workers in between.
 
 What lives here: who is asked to do what, and what a lost worker, scheduler or connection leads to. What does not: the
-worker's side (`cluster_worker`), and the connection by itself (`cluster_session`).
+worker's side (`worker`), and the connection by itself (`session`).
 """
 
 import logging
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from distributed import Future
 from distributed.scheduler import KilledWorker
 
-from triage_assets.scoring.cluster_session import (
+from triage_assets.scoring.cluster.session import (
     CONNECTION_LOST,
     ClusterSession,
     Patience,
@@ -22,7 +22,7 @@ from triage_assets.scoring.cluster_session import (
     open_session,
     worker_failed,
 )
-from triage_assets.scoring.cluster_worker import ClusterJob, Landmark, RemoteUnit, resolve_on_worker, score_on_worker
+from triage_assets.scoring.cluster.worker import ClusterJob, Landmark, RemoteUnit, resolve_on_worker, score_on_worker
 from triage_assets.scoring.frames import shard_path
 from triage_assets.scoring.model_use import ModelUse
 from triage_assets.scoring.records import AUTO

@@ -1,7 +1,7 @@
 """One connection to a Dask scheduler whose workers have proven to be of this version and to see the store.
 
 What lives here: connecting, the proof, and every call into Dask's client with the errors it may end in. What does not:
-what is submitted, and what follows from a connection that is lost (`cluster`).
+what is submitted, and what follows from a connection that is lost (`backend`).
 """
 
 import time
@@ -16,7 +16,7 @@ from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 
 from triage_assets.errors import ClusterError, TriageError
-from triage_assets.scoring.cluster_worker import (
+from triage_assets.scoring.cluster.worker import (
     ClusterJob,
     ModelDelivery,
     WorkerFacts,

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from triage_assets.scoring.files.parts import PartsFolder, read_ipc, stamp, to_ipc
+from triage_assets.scoring.files.tables import KEY_PREFIX, SCORE_FIELDS
 from triage_assets.scoring.identity import ModelIdentity
-from triage_assets.scoring.parts import PartsFolder, read_ipc, stamp, to_ipc
 from triage_assets.scoring.records import INCOMPLETE
-from triage_assets.scoring.tables import KEY_PREFIX, SCORE_FIELDS
 
 CURRENT = "current.arrow"
 FORMAT_VERSION = 3

@@ -1,6 +1,6 @@
 """What each runtime of this machine makes of a model: how fast it is, and how far its logits are from exact ones.
 
-What lives here: measuring both on made-up sequences. What does not: choosing a runtime (`runtime`), and printing.
+What lives here: measuring both on made-up sequences. What does not: choosing a runtime (`choice`), and printing.
 """
 
 import statistics
@@ -14,7 +14,8 @@ from PIL import Image
 
 from triage_assets.scoring.embedding import Embedder, Judge, Patch
 from triage_assets.scoring.package import ModelPackage
-from triage_assets.scoring.runtime import available_choices, open_backbone
+from triage_assets.scoring.runtimes.choice import available_choices, open_backbone
+from triage_assets.scoring.runtimes.device import CPU, cpu_lanes
 
 # Enough for a largest difference that means something; a runtime takes some 5 seconds for them on one core.
 _N_SEQUENCES = 5
@@ -43,15 +44,17 @@ def compare_runtimes(package: ModelPackage) -> Iterator[RuntimeComparison]:
     tubes = [tuple(range(start, start + n_seen)) for start in range(0, len(patches), _N_FRAMES)]
     exact: list[float] | None = None
     for choice in available_choices():
-        backbone = open_backbone(package, choice)
-        embedder = Embedder(backbone, package.settings.model_input.normalization)
-        embedder.embed(patches[: backbone.batch_size])
+        lanes = cpu_lanes() if choice.device == CPU else 1
+        backbone = open_backbone(package, choice, lanes)
+        embedder = Embedder(backbone, package.settings.model_input.normalization, lanes)
+        embedder.embed(patches[: embedder.appetite])
         seconds = []
         for _ in range(_ROUNDS):
             started = time.perf_counter()
             embeddings = embedder.embed(patches)
             _wait_for(backbone.device)
             seconds.append(time.perf_counter() - started)
+        embedder.close()
         logits = Judge(package.classifier.head, backbone.device).logits(embeddings, tubes)
         exact = exact or logits
         differences = [abs(logit - own) for logit, own in zip(logits, exact, strict=True)]

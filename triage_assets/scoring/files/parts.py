@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from triage_assets.errors import StoreError
+from triage_assets.scoring.files.tables import SCORE_FIELDS, complete_columns
 from triage_assets.scoring.identity import ENGINE_VERSION, ModelIdentity
-from triage_assets.scoring.tables import SCORE_FIELDS, complete_columns
 from triage_assets.store import Store, StoredObject, check_format_version
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from triage_assets.errors import StoreError
 from triage_assets.folder_store import FolderStore
-from triage_assets.scoring.current import CURRENT, read_current
-from triage_assets.scoring.model_record import MODEL_RECORD, read_record
-from triage_assets.scoring.parts import ROOT, PartsFolder, read_part
+from triage_assets.scoring.files.current import CURRENT, read_current
+from triage_assets.scoring.files.model_record import MODEL_RECORD, read_record
+from triage_assets.scoring.files.parts import ROOT, PartsFolder, read_part
 from triage_assets.scoring.records import BFLOAT16, DETECTOR_ANNOTATOR, DETECTOR_BUNDLED, FLOAT32, INCOMPLETE
 from triage_assets.store import Store, StoredObject
 

@@ -1,7 +1,7 @@
 """The worker's side of scoring on a cluster: what a Dask worker is asked, does, and keeps in memory.
 
 What lives here: functions that run in worker processes, and what travels to and from them. What does not: who asks, and
-what is done when a worker is lost (`cluster`).
+what is done when a worker is lost (`backend`).
 
 Workers read the store themselves; they are sent a unit's description and send its rows back. Loaded models and tables
 stay in the process for the units that follow.
@@ -108,7 +108,7 @@ def describe_worker(job: ClusterJob) -> WorkerFacts:
 def resolve_on_worker(job: ClusterJob) -> RuntimeChoice:
     """What every worker is to run the network on, found out on this one."""
     from triage_assets.scoring.package import load_package
-    from triage_assets.scoring.runtime import resolve_runtime
+    from triage_assets.scoring.runtimes.choice import resolve_runtime
 
     permissions = job.use.permissions
     package = load_package(
