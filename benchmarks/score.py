@@ -127,11 +127,11 @@ def _measure_call(package: ModelPackage, sequences: Sequence[SequenceInput], run
     clock = StageClock()
     with ScoringEngine(package, RuntimeChoice(runtime, "cpu"), clock=clock) as engine:
         _, taken = _timed(lambda: list(engine.score(sequences)))
-    stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in clock.seconds().items() if seconds)
+    stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in clock.seconds().items() if seconds)
     print(
         f"\n{len(sequences)} sequences in one call on {engine.runtime}: {taken / len(sequences):.2f} CPU s a sequence"
     )
-    print(f"  {stages} ({describe_shares(clock.seconds())})")
+    print(f"  elapsed seconds in the threads of each stage: {stages} ({describe_shares(clock.seconds())})")
 
 
 def _reference_way(package: ModelPackage, sequence: SequenceInput, *, compute_trigger: bool) -> Found:

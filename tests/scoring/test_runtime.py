@@ -91,6 +91,37 @@ def test_the_faster_runtime_is_chosen_by_measurement(package, monkeypatch, caplo
     assert record.getMessage().startswith(f"Scoring on {chosen} cpu float32: torch cpu float32 ")
 
 
+@needs_openvino
+def test_runtimes_are_measured_on_one_thread_each_and_torch_has_its_own_again(package, monkeypatch):
+    seen = []
+
+    def watched(package, choice):
+        backbone = open_backbone(package, choice)
+        embed = backbone.embed
+        backbone.embed = lambda images: seen.append(torch.get_num_threads()) or embed(images)
+        return backbone
+
+    monkeypatch.setattr(runtime, "open_backbone", watched)
+    monkeypatch.setattr(torch, "get_num_threads", FakeThreads(monkeypatch).get)
+    resolve_runtime(package, RuntimeChoice())
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 3
+
+
+class FakeThreads:
+    """Torch's number of threads, without changing that of the test process."""
+
+    def __init__(self, monkeypatch):
+        self.number = 3
+        monkeypatch.setattr(torch, "set_num_threads", self.set)
+
+    def get(self):
+        return self.number
+
+    def set(self, number):
+        self.number = number
+
+
 def test_without_openvino_torch_is_chosen(package, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert resolve_runtime(package, RuntimeChoice(device="cpu")) == RuntimeChoice(TORCH, "cpu", FLOAT32)

@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from triage_assets.errors import ScoringError, SettingsError
+from triage_assets.scoring import engine as engine_module
 from triage_assets.scoring import frame_cuts
 from triage_assets.scoring.embedding import Batches, Embedder
 from triage_assets.scoring.engine import ScoringEngine
 from triage_assets.scoring.package import load_package
 from triage_assets.scoring.records import FrameInput, RuntimeChoice, ScoringBox, SequenceInput
+from triage_assets.scoring.runtimes import torch_runtime
 from triage_assets.scoring.runtimes.choice import RUNTIMES, is_installed
 from triage_assets.scoring.stages import StageClock
 
@@ -220,6 +222,47 @@ def test_a_batch_that_does_not_fit_is_halved_and_stays_so(engine, watched, caplo
         "The device cpu has no memory for 4 patches at once: going on with 2",
         "The device cpu has no memory for 2 patches at once: going on with 1",
     ]
+
+
+def test_a_smaller_batch_stays_however_many_lanes_fail():
+    batches = Batches(8, "patches", "cpu")
+
+    def fails_above(most, meanwhile=lambda: None):
+        def one_pass(part):
+            if part.stop - part.start > most:
+                meanwhile()
+                raise MemoryError
+            return torch.zeros(part.stop - part.start)
+
+        return one_pass
+
+    # While one lane fails with 8, another one is already down to 1.
+    batches.run(8, fails_above(4, meanwhile=lambda: setattr(batches, "size", 1)))
+    assert batches.size == 1
+
+
+def test_weights_that_do_not_fit_the_device_say_so(engine, monkeypatch):
+    def no_memory(*_):
+        raise torch.OutOfMemoryError("Tried to allocate 80 MiB")
+
+    monkeypatch.setattr(torch_runtime.TorchBackbone, "__init__", no_memory)
+    with pytest.raises(SettingsError, match=r"cpu has too little memory.*for its weights.*80 MiB"):
+        ScoringEngine(engine.package, RuntimeChoice("torch", "cpu"))
+
+
+def test_no_more_images_are_held_than_a_number_of_bytes(engine, monkeypatch):
+    monkeypatch.setattr(engine_module, "_TOGETHER_BYTES", 1)
+    asked = []
+
+    def inputs():
+        for number in range(3):
+            asked.append(number)
+            yield sequence(str(number), range(3))
+
+    outcomes = engine.score(inputs())
+    next(outcomes)
+    assert asked == [0]
+    assert [outcome.name for outcome in outcomes] == ["1", "2"]
 
 
 def test_a_device_without_memory_for_one_patch_ends_the_iteration(engine, watched):

@@ -12,6 +12,7 @@ from triage_assets.errors import PackageError
 from triage_assets.images import decode_rgb
 from triage_assets.scoring.package import ModelPackage
 from triage_assets.scoring.records import ScoringBox, box_from_centre
+from triage_assets.scoring.runtimes.device import all_lanes
 
 _OTHERWISE = "or choose the detector `annotator`."
 
@@ -48,9 +49,10 @@ def load_detector(package: ModelPackage, *, allow_unsafe_load: bool) -> Callable
     def find_boxes(image: bytes) -> tuple[ScoringBox, ...]:
         # The network takes arrays as OpenCV reads them: blue first.
         pixels = decode_rgb(image)[:, :, ::-1].copy()
-        found = network.predict(
-            pixels, conf=infer.confidence_threshold, iou=infer.iou_nms, imgsz=infer.image_size, verbose=False
-        )[0].boxes
+        with all_lanes():
+            found = network.predict(
+                pixels, conf=infer.confidence_threshold, iou=infer.iou_nms, imgsz=infer.image_size, verbose=False
+            )[0].boxes
         rows = zip(found.xywhn.tolist(), found.conf.tolist(), strict=True)
         boxes = [box_from_centre(cx, cy, w, h, confidence) for (cx, cy, w, h), confidence in rows]
         return tuple(box for box in boxes if box is not None)

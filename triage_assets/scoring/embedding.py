@@ -5,6 +5,7 @@ What lives here: batches, normalisation, and what happens when memory runs out. 
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from triage_assets.errors import SettingsError
 from triage_assets.scoring.classifier import TemporalHead
 from triage_assets.scoring.config import Normalization
 from triage_assets.scoring.runtimes.choice import Backbone
+from triage_assets.scoring.runtimes.device import is_out_of_memory, too_small, wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,6 @@ Slots = tuple[int | None, ...]
 # Tubes or prefixes per pass of the head.
 _CPU_JUDGED = 32
 _ACCELERATOR_JUDGED = 512
-# How torch says it where it has no exception of its own for it: on MPS, and on the CPU.
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
 class Batches:
@@ -37,6 +36,7 @@ class Batches:
         self.size = size
         self._items = items
         self._device = device
+        self._lock = threading.Lock()
 
     def run(self, n_items: int, one_pass: Callable[[slice], Tensor]) -> list[Tensor]:
         """The results of all passes in order. Raises `SettingsError` where not even one item fits."""
@@ -55,16 +55,13 @@ class Batches:
         try:
             return one_pass(part)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             n_items = part.stop - part.start
             if n_items == 1:
-                raise SettingsError(
-                    f"The device {self._device} has too little memory for this model",
-                    found=f"it runs out with a batch of 1 {self._items}: {' '.join(str(error).split())[:200]}",
-                    do="End what else uses it, or choose another device.",
-                ) from None
-            self.size = n_items // 2
+                raise too_small(self._device, f"with a batch of 1 {self._items}", error) from None
+            with self._lock:
+                self.size = min(self.size, n_items // 2)
             logger.warning(
                 "The device %s has no memory for %d %s at once: going on with %d",
                 self._device,
@@ -75,12 +72,6 @@ class Batches:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return None
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 class Embedder:
@@ -114,7 +105,9 @@ class Embedder:
         passes = [patches[start : start + size] for start in range(0, len(patches), size)]
         side_by_side = self._lanes > 1 and len(passes) > 1
         found = self._pool.map(self._pass, passes) if side_by_side else map(self._pass, passes)
-        return torch.cat([part for parts in found for part in parts])
+        embeddings = torch.cat([part for parts in found for part in parts])
+        wait_for(self._device)
+        return embeddings
 
     # Inference mode is each thread's own.
     @torch.inference_mode()

@@ -20,7 +20,7 @@ from triage_assets.scoring.frame_cuts import FrameCutter
 from triage_assets.scoring.package import ModelPackage
 from triage_assets.scoring.records import Roi, RuntimeChoice, SequenceInput, SequenceScore
 from triage_assets.scoring.runtimes.choice import open_backbone, resolve_runtime
-from triage_assets.scoring.runtimes.device import CPU, cpu_lanes
+from triage_assets.scoring.runtimes.device import CPU, fitting
 from triage_assets.scoring.sequence_plan import SequencePlan, SequencePlanner
 from triage_assets.scoring.stages import StageClock
 from triage_assets.scoring.views import ViewTable
@@ -28,8 +28,10 @@ from triage_assets.scoring.views import ViewTable
 T = TypeVar("T")
 
 _AUTO = RuntimeChoice()
-# Sequences that share frames, crops and passes: what they are made of, 100 kB a frame, is in memory at once.
+# Sequences that share frames, crops and passes: their images are in memory at once. Most have 8 frames of 100 kB; where
+# they have many more, fewer go together.
 _TOGETHER = 64
+_TOGETHER_BYTES = 256_000_000
 # Sequences among those that are judged together, and then given out.
 _JUDGED_TOGETHER = 8
 
@@ -69,9 +71,8 @@ class _Item:
 class ScoringEngine:
     """Scores sequences with one model on one runtime. A context manager; closing it ends its threads.
 
-    ``runtime`` is the label of what it runs on, ``lanes`` how many passes of the network run side by side: as many as
-    torch had threads, unless given. Scores do not depend on it. ``clock`` counts the stages decode, crop, embed and
-    judge.
+    ``runtime`` is the label of what it runs on, ``lanes`` how many passes of the network run side by side on a CPU
+    (`claim_lanes`); scores do not depend on it. ``clock`` counts the stages decode, crop, embed and judge.
     """
 
     def __init__(
@@ -80,18 +81,19 @@ class ScoringEngine:
         choice: RuntimeChoice = _AUTO,
         *,
         decode_threads: int = 2,
-        lanes: int | None = None,
+        lanes: int = 1,
         clock: StageClock | None = None,
     ) -> None:
         self.package = package
         settings, classifier = package.settings, package.classifier
         resolved = resolve_runtime(package, choice)
-        lanes = lanes or (cpu_lanes() if resolved.device == CPU else 1)
+        lanes = lanes if resolved.device == CPU else 1
         backbone = open_backbone(package, resolved, lanes)
         self.runtime = backbone.label
         self._clock = clock or StageClock()
         self._embedder = Embedder(backbone, settings.model_input.normalization, lanes)
-        self._judge = Judge(classifier.head, backbone.device)
+        with fitting(backbone.device):
+            self._judge = Judge(classifier.head, backbone.device)
         self._rule = DecisionRule(settings, package.calibrator, classifier.max_frames)
         self._cutter = FrameCutter(settings.model_input, decode_threads, self._clock)
 
@@ -109,14 +111,13 @@ class ScoringEngine:
     def score(
         self, sequences: Iterable[SequenceInput], *, compute_trigger: bool = True, roi: Roi | None = None
     ) -> Iterator[Outcome]:
-        """Score sequences in order, 64 at a time: memory is that of so many, however many there are.
+        """Score sequences in order, some 64 at a time: memory is that of so many, however many there are.
 
-        What each of those 64 gets depends on them alone. Whatever is wrong with one sequence is its own outcome; a
+        What each of them gets depends on them alone. Whatever is wrong with one sequence is its own outcome; a
         device that cannot run the model at all ends the iteration with `SettingsError`.
         """
         planner = SequencePlanner(self.package.settings, self.package.classifier.max_frames, roi)
-        source = iter(sequences)
-        while together := list(islice(source, _TOGETHER)):
+        for together in _gather(sequences):
             yield from self._score_together(together, planner, compute_trigger=compute_trigger)
 
     def score_one(
@@ -162,6 +163,20 @@ class ScoringEngine:
         """Logits in the same nesting, from passes that take no notice of it."""
         found = iter(self._judge.logits(embeddings, [slots for own in tubes for slots in own]))
         return [list(islice(found, len(own))) for own in tubes]
+
+
+def _gather(sequences: Iterable[SequenceInput]) -> Iterator[list[SequenceInput]]:
+    """The sequences in groups that are bounded in number and, save for a last one that goes beyond, in bytes."""
+    together: list[SequenceInput] = []
+    n_bytes = 0
+    for sequence in sequences:
+        together.append(sequence)
+        n_bytes += sum(len(frame.image) for frame in sequence.frames)
+        if len(together) == _TOGETHER or n_bytes >= _TOGETHER_BYTES:
+            yield together
+            together, n_bytes = [], 0
+    if together:
+        yield together
 
 
 def _look(items: Sequence[_Item], views: ViewTable, planner: SequencePlanner) -> None:

@@ -1,11 +1,12 @@
 """Reading the frames of a sequence to score out of shards.
 
-What lives here: where a shard is, and one read for frames that lie together. What does not: which frames a sequence has
-(`planning`), or decoding them (`images`).
+What lives here: where a shard is, one read for frames that lie together, and boxes found in them. What does not: which
+frames a sequence has (`planning`), or decoding them (`images`).
 """
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 
 from triage_assets.errors import ImageError, ShardError
 from triage_assets.scoring.planning import SequenceTask
@@ -18,11 +19,10 @@ BoxFinder = Callable[[bytes], tuple[ScoringBox, ...]]
 _GAP_BYTES = 4096
 
 
-def read_sequence(store: Store, task: SequenceTask, find_boxes: BoxFinder | None = None) -> SequenceInput:
-    """The frames of a task from their shard, in one read where they lie together.
+def read_sequence(store: Store, task: SequenceTask) -> SequenceInput:
+    """The frames of a task from their shard, in one read where they lie together, with the annotator's boxes.
 
-    With ``find_boxes`` the boxes are those it finds in each image; an image that it cannot decode has none, and the
-    engine will leave it out. Raises `StoreError` where the shard cannot be read, and `ShardError` where a frame's bytes
+    Raises `StoreError` where the shard cannot be read, and `ShardError` where a frame's bytes
     are not those of the index.
     """
     frames = []
@@ -35,7 +35,7 @@ def read_sequence(store: Store, task: SequenceTask, find_boxes: BoxFinder | None
                 expected=f"{frame.size} bytes with SHA-256 {frame.sha256}",
                 do="Run `triage shards verify`, then `triage shards reindex`.",
             )
-        frames.append(FrameInput(image, frame.boxes if find_boxes is None else _detect(find_boxes, image)))
+        frames.append(FrameInput(image, frame.boxes))
     return SequenceInput(f"sequence {task.sequence_id}", tuple(frames))
 
 
@@ -58,8 +58,18 @@ def shard_path(organization_key: str, shard: str) -> str:
     return f"shards/organization={organization_key}/{shard}.tar"
 
 
-def _detect(find_boxes: BoxFinder, image: bytes) -> tuple[ScoringBox, ...]:
-    try:
-        return find_boxes(image)
-    except ImageError:
-        return ()
+def find_all_boxes(sequence: SequenceInput, find_boxes: BoxFinder, max_frames: int) -> SequenceInput:
+    """The sequence with the boxes that are found in its first ``max_frames`` images, beyond which no model looks.
+
+    An image that cannot be decoded has none, counts for nothing, and the engine will leave it out.
+    """
+    frames = []
+    n_images = 0
+    for frame in sequence.frames:
+        boxes: tuple[ScoringBox, ...] = ()
+        if n_images < max_frames:
+            with suppress(ImageError):
+                boxes = find_boxes(frame.image)
+                n_images += 1
+        frames.append(FrameInput(frame.image, boxes))
+    return SequenceInput(sequence.name, tuple(frames))

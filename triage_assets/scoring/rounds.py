@@ -34,9 +34,15 @@ class Round:
         kept = ", ".join(f"{report.name} ({report.n_scored:,} scored now)" for report in self.reports) or "none"
         raise PackageError(
             f"{len(self.failures)} of {len(self.failures) + len(self.reports)} models could not score the backlog",
-            found="; ".join(f"{path}: {error}" for path, error in self.failures.items()),
+            found="; ".join(_describe_failure(path, error) for path, error in self.failures.items()),
             do=f"What the others scored is kept: {kept}. Repair the model, or take it out of TRIAGE_MODEL.",
         )
+
+
+def _describe_failure(path: Path, error: TriageError) -> str:
+    """The error as a part of a sentence, with the package's path once."""
+    text = str(error).rstrip(".")
+    return text if str(path) in text else f"{path}: {text}"
 
 
 def score_by_each(packages: Sequence[Path], score: Callable[[Path], ScoringReport]) -> Round:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-STAGES = ("read", "decode", "crop", "embed", "judge", "write")
-"""Bytes out of shards; JPEG to pixels; pixels to patches; patches to embeddings; embeddings to logits, probabilities
-and triggers; prediction parts into the store."""
+STAGES = ("read", "detect", "decode", "crop", "embed", "judge", "write")
+"""Bytes out of shards; boxes found by a detector of our own, where one is used; JPEG to pixels; pixels to patches;
+patches to embeddings; embeddings to logits, probabilities and triggers; prediction parts into the store."""
 
 
 class StageClock:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from triage_assets.errors import ScoringError, ShardError, StoreError
 from triage_assets.scoring.failures import failing_alone
 from triage_assets.scoring.files.tables import TaskOutcome, rows_to_table
-from triage_assets.scoring.frames import BoxFinder, read_sequence
+from triage_assets.scoring.frames import BoxFinder, find_all_boxes, read_sequence
 from triage_assets.scoring.model_use import ModelUse
 from triage_assets.scoring.planning import SequenceTask
 from triage_assets.scoring.records import DETECTOR_BUNDLED, SequenceInput
@@ -55,9 +55,13 @@ class LoadedModel:
 
 
 def load_model(use: ModelUse, clock: StageClock) -> LoadedModel:
-    """Load the package and make its engine. Raises `PackageError` and `SettingsError`."""
+    """Load the package and make its engine, for a process that is there to score.
+
+    Raises `PackageError` and `SettingsError`.
+    """
     from triage_assets.scoring.engine import ScoringEngine
     from triage_assets.scoring.package import load_package
+    from triage_assets.scoring.runtimes.device import claim_lanes
 
     unsafe = use.permissions.allow_unsafe_load
     package = load_package(
@@ -68,7 +72,7 @@ def load_model(use: ModelUse, clock: StageClock) -> LoadedModel:
         from triage_assets.scoring.detector import load_detector
 
         find_boxes = load_detector(package, allow_unsafe_load=unsafe)
-    return LoadedModel(ScoringEngine(package, use.choice, clock=clock), find_boxes)
+    return LoadedModel(ScoringEngine(package, use.choice, lanes=claim_lanes(), clock=clock), find_boxes)
 
 
 class UnitScorer:
@@ -111,11 +115,8 @@ class UnitScorer:
         def inputs() -> Iterator[SequenceInput]:
             for task in tasks:
                 try:
-                    with (
-                        self._clock.time("read"),
-                        failing_alone(f"sequence {task.sequence_id}", StoreError, ShardError),
-                    ):
-                        sequence = read_sequence(self._store, task, self._model.find_boxes)
+                    with failing_alone(f"sequence {task.sequence_id}", StoreError, ShardError):
+                        sequence = self._read(task)
                 except (StoreError, ShardError) as error:
                     logger.warning("Sequence %d cannot be read: %s", task.sequence_id, error)
                     waiting[task.sequence_id] = str(error)
@@ -129,6 +130,16 @@ class UnitScorer:
             task = under_way.popleft()
             yield TaskOutcome(task, outcome.score, None if outcome.error is None else str(outcome.error))
         yield from failed
+
+    def _read(self, task: SequenceTask) -> SequenceInput:
+        with self._clock.time("read"):
+            sequence = read_sequence(self._store, task)
+        if self._model.find_boxes is None:
+            return sequence
+        with self._clock.time("detect"):
+            return find_all_boxes(
+                sequence, self._model.find_boxes, self._model.engine.package.settings.classifier.max_frames
+            )
 
 
 def fail_unit(planner: UnitPlanner, unit: WorkUnit, use: ModelUse, error: str) -> ScoredUnit:

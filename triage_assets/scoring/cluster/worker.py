@@ -183,7 +183,7 @@ def _sees(job: ClusterJob) -> bool:
 def _model_path(use: ModelUse) -> Path:
     path = _find_model(use)
     if path is None:
-        raise ClusterError(
+        raise PackageError(
             f"Worker {get_worker().address} does not have the model {use.identity.name}",
             found=f"no file {use.identity.path} with SHA-256 {use.identity.sha256}",
             do="Run again: the package is sent where the first workers lack it. Or put it in the image of all.",

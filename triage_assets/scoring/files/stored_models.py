@@ -7,14 +7,13 @@ their deletion. What does not: scoring (`predictions`), and which models the set
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from triage_assets.errors import StoreError
-from triage_assets.folder_store import FolderStore
 from triage_assets.scoring.files.current import CURRENT, read_current
 from triage_assets.scoring.files.model_record import MODEL_RECORD, read_record
 from triage_assets.scoring.files.parts import ROOT, PartsFolder, read_part
@@ -47,6 +46,12 @@ class StoredModel:
     size_bytes: int = 0
     changed_at: datetime | None = None
     faults: tuple[str, ...] = ()
+
+    @property
+    def model_name(self) -> str:
+        """Version and the beginning of the hash, which the predictions of one model have in common."""
+        found = _NAME.fullmatch(self.name)
+        return f"{found['version']}-{found['sha8']}" if found else self.name
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -103,9 +108,18 @@ def count_scores(store: Store, name: str) -> int:
     """
     folder = PartsFolder(store, name)
     scored: set[str] = set()
-    for part in folder.part_sizes():
-        rows = read_part(folder, part, ["frames_fingerprint", "triage_score"])
-        scored.update(rows.filter(pc.is_valid(rows["triage_score"]))["frames_fingerprint"].to_pylist())
+    seen: set[str] = set()
+    # A part that a run merges into another one goes after that has come: the next listing has it.
+    while unseen := folder.part_sizes().keys() - seen:
+        seen |= unseen
+        for part in unseen:
+            try:
+                rows = read_part(folder, part, ["frames_fingerprint", "triage_score"])
+            except StoreError:
+                if _is_gone(folder, part):
+                    continue
+                raise
+            scored.update(rows.filter(pc.is_valid(rows["triage_score"]))["frames_fingerprint"].to_pylist())
     return len(scored)
 
 
@@ -137,9 +151,15 @@ def _describe(store: Store, name: str, files: list[StoredObject], waiting: pa.Ta
     except StoreError as error:
         record = {}
         faults.append(str(error))
-    parts = folder.part_sizes()
-    faults += [f"{folder.path(part)} is damaged: delete it, and what it held is scored again" for part in parts
-               if not _is_whole(store, folder.path(part), parts[part])]  # fmt: skip
+    sizes = folder.part_sizes()
+    damaged = [part for part, size_bytes in sizes.items() if not _is_whole(folder, part, size_bytes)]
+    # A run that goes on meanwhile merges parts; one that is gone is no part any more, and nothing is lost with it.
+    parts = [part for part in sizes if part not in damaged or not _is_gone(folder, part)]
+    faults += [
+        f"{folder.path(part)} is damaged: delete it, and what it held is scored again"
+        for part in damaged
+        if part in parts
+    ]
     scored, dropped = _count(folder, parts, waiting, faults)
     return replace(
         model,
@@ -149,7 +169,7 @@ def _describe(store: Store, name: str, files: list[StoredObject], waiting: pa.Ta
         n_dropped=dropped,
         n_parts=len(parts),
         size_bytes=sum(item.size_bytes for item in files),
-        changed_at=_last_change(store, files),
+        changed_at=max((item.changed_at for item in files if item.changed_at), default=None),
         faults=tuple(faults),
     )
 
@@ -189,7 +209,8 @@ def _count(
             else "no score is left: `triage models forget` removes the rest"
         )
         return None, None
-    lost = set(current["part"].drop_null().unique().to_pylist()) - set(parts)
+    named = set(current["part"].drop_null().unique().to_pylist())
+    lost = [part for part in named.difference(parts) if _is_gone(folder, part)]  # not one that came just now
     if lost:
         faults.append(f"{len(lost)} of its parts are missing: the next run of this model scores again what they held")
     rows = _latest(current)
@@ -213,17 +234,17 @@ def _latest(table: pa.Table) -> pa.Table:
     return table.take(pa.array(len(ids) - 1 - from_end, pa.int64()))
 
 
-def _is_whole(store: Store, path: str, size_bytes: int) -> bool:
+def _is_whole(folder: PartsFolder, part: str, size_bytes: int) -> bool:
     """Whether a Parquet file has its two ends; the middle is not read, which for all models would take minutes."""
-    n = len(_PARQUET_MAGIC)
+    n, path = len(_PARQUET_MAGIC), folder.path(part)
     if size_bytes < 2 * n:
         return False
-    ends = (store.read_range(path, 0, n), store.read_range(path, size_bytes - n, n))
+    try:
+        ends = (folder.store.read_range(path, 0, n), folder.store.read_range(path, size_bytes - n, n))
+    except StoreError:
+        return False
     return ends == (_PARQUET_MAGIC, _PARQUET_MAGIC)
 
 
-def _last_change(store: Store, files: Sequence[StoredObject]) -> datetime | None:
-    if not isinstance(store, FolderStore):
-        return None
-    times = ((store.root / item.path).stat().st_mtime for item in files)
-    return datetime.fromtimestamp(max(times), UTC)
+def _is_gone(folder: PartsFolder, part: str) -> bool:
+    return folder.store.size(folder.path(part)) is None

@@ -17,7 +17,7 @@ from torch import Tensor
 from triage_assets.errors import SettingsError
 from triage_assets.scoring.package import ModelPackage
 from triage_assets.scoring.records import AUTO, BFLOAT16, FLOAT32, OPENVINO, TORCH, RuntimeChoice
-from triage_assets.scoring.runtimes.device import CPU, choose_device, open_device
+from triage_assets.scoring.runtimes.device import CPU, choose_device, fitting, open_device
 from triage_assets.scoring.runtimes.folding import fold
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,9 @@ def open_backbone(package: ModelPackage, choice: RuntimeChoice, lanes: int = 1) 
         return OpenVinoBackbone(vit, choice.precision, lanes)
     from triage_assets.scoring.runtimes.torch_runtime import TorchBackbone
 
-    return TorchBackbone(vit, open_device(choice.device), choice.precision)
+    device = open_device(choice.device)
+    with fitting(device):
+        return TorchBackbone(vit, device, choice.precision)
 
 
 def available_choices() -> list[RuntimeChoice]:
@@ -97,16 +99,21 @@ def available_choices() -> list[RuntimeChoice]:
 
 
 def _fastest(package: ModelPackage, candidates: Sequence[RuntimeChoice]) -> RuntimeChoice:
-    """The first candidate, unless another one is clearly faster."""
+    """The first candidate, unless another one is clearly faster on one thread, which is what a lane has."""
     backbones = [open_backbone(package, choice) for choice in candidates]
     side = package.classifier.image_px
     images = torch.zeros(max(backbone.batch_size for backbone in backbones), 3, side, side)
     best = [float("inf")] * len(backbones)
-    for _ in range(_ROUNDS):
-        for number, backbone in enumerate(backbones):
-            started = time.perf_counter()
-            backbone.embed(images)
-            best[number] = min(best[number], time.perf_counter() - started)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(_ROUNDS):
+            for number, backbone in enumerate(backbones):
+                started = time.perf_counter()
+                backbone.embed(images)
+                best[number] = min(best[number], time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(n_threads)
     speeds = [len(images) / seconds for seconds in best]
     fastest = max(range(len(speeds)), key=speeds.__getitem__)
     chosen = fastest if speeds[fastest] >= _WORTH_CHANGING * speeds[0] else 0

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from PIL import Image
 
 from triage_assets.scoring.embedding import Embedder, Judge, Patch
 from triage_assets.scoring.package import ModelPackage
 from triage_assets.scoring.runtimes.choice import available_choices, open_backbone
-from triage_assets.scoring.runtimes.device import CPU, cpu_lanes
+from triage_assets.scoring.runtimes.device import CPU
 
 # Enough for a largest difference that means something; a runtime takes some 5 seconds for them on one core.
 _N_SEQUENCES = 5
@@ -33,8 +32,8 @@ class RuntimeComparison:
     mean_difference: float
 
 
-def compare_runtimes(package: ModelPackage) -> Iterator[RuntimeComparison]:
-    """Measure every runtime and precision that this machine has, torch in float32 on the CPU first.
+def compare_runtimes(package: ModelPackage, lanes: int) -> Iterator[RuntimeComparison]:
+    """Measure every runtime and precision that this machine has, torch in float32 on the CPU first, on ``lanes`` there.
 
     The speed is the better of two rounds, without decoding and cropping.
     """
@@ -44,15 +43,14 @@ def compare_runtimes(package: ModelPackage) -> Iterator[RuntimeComparison]:
     tubes = [tuple(range(start, start + n_seen)) for start in range(0, len(patches), _N_FRAMES)]
     exact: list[float] | None = None
     for choice in available_choices():
-        lanes = cpu_lanes() if choice.device == CPU else 1
-        backbone = open_backbone(package, choice, lanes)
-        embedder = Embedder(backbone, package.settings.model_input.normalization, lanes)
+        side_by_side = lanes if choice.device == CPU else 1
+        backbone = open_backbone(package, choice, side_by_side)
+        embedder = Embedder(backbone, package.settings.model_input.normalization, side_by_side)
         embedder.embed(patches[: embedder.appetite])
         seconds = []
         for _ in range(_ROUNDS):
             started = time.perf_counter()
             embeddings = embedder.embed(patches)
-            _wait_for(backbone.device)
             seconds.append(time.perf_counter() - started)
         embedder.close()
         logits = Judge(package.classifier.head, backbone.device).logits(embeddings, tubes)
@@ -77,8 +75,3 @@ def _made_up_patches(seed: int, side: int) -> list[Patch]:
         noise = random.normal(0, 3, (side, side, 3))
         patches.append(np.clip(background * (1 - 0.8 * haze) + 170 * haze + noise, 0, 255).astype(np.uint8))
     return patches
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
