@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 import yaml
 
+from triage_assets.demo.training.package import RELEASED_SETTINGS
+
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -83,25 +85,11 @@ class Architecture:
         return shapes | _with_biases({"classifier": (1, width)})
 
     def config(self) -> dict[str, object]:
-        """The package's configuration, with the released defaults beside the sizes."""
+        """The package's configuration, the released settings beside the sizes."""
         return {
-            "infer": {"pad_to_min_frames": 20, "pad_strategy": "symmetric"},
-            "tubes": {
-                "iou_threshold": 0.2,
-                "max_misses": 2,
-                "infer_min_tube_length": 2,
-                "min_detected_entries": 2,
-                "interpolate_gaps": True,
-                "merge_iomin": 0.3,
-                "merge_prox_factor": 1.0,
-                "merge_max_gap": 10,
-            },
-            "model_input": {
-                "context_factor": 1.5,
-                "patch_size": self.image_px,
-                "stabilize": True,
-                "normalization": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
-            },
+            "infer": dict(RELEASED_SETTINGS["infer"]),
+            "tubes": dict(RELEASED_SETTINGS["tubes"]),
+            "model_input": {**RELEASED_SETTINGS["model_input"], "patch_size": self.image_px},
             "classifier": {
                 "backbone": self.backbone,
                 "max_frames": self.max_frames,

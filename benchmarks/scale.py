@@ -18,15 +18,18 @@ import pyarrow as pa
 
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.folder_store import FolderStore
+from triage_assets.scoring.cluster.worker import ClusterJob, Landmark
 from triage_assets.scoring.files.current import CURRENT_SCHEMA, encode_current, lay_out
 from triage_assets.scoring.files.merging import merge_parts
 from triage_assets.scoring.files.parts import PartsFolder, load_index, write_part
 from triage_assets.scoring.files.tables import TaskOutcome, rows_to_table
 from triage_assets.scoring.identity import read_identity
+from triage_assets.scoring.model_use import ModelUse, Permissions
 from triage_assets.scoring.planning import plan_scoring
 from triage_assets.scoring.records import (
     DETECTOR_ANNOTATOR,
     Preprocessing,
+    RuntimeChoice,
     ScoredTube,
     ScoringBox,
     SequenceDetails,
@@ -77,7 +80,7 @@ def _measure_planning(loaders: Mapping[str, LoadBacklog]) -> BacklogPlans:
     )
     seconds = time.perf_counter() - started - made
     kept = sum(rows.nbytes for rows in plans.rows.values()) / plans.n_backlog
-    sent = [len(pickle.dumps(unit)) for unit in plans.units[:200]]
+    sent = [len(pickle.dumps((_job(), loaders[unit.organization_key], unit))) for unit in plans.units[:200]]
     print(f"plan and cut {plans.n_tasks:9,} to do   {seconds:8.2f} s   {len(plans.units):,} units")
     print(f"kept of a plan, per sequence    {kept:8.0f} bytes")
     print(f"a unit's description            {np.mean(sent):8.0f} bytes")
@@ -88,6 +91,13 @@ def _measure_planning(loaders: Mapping[str, LoadBacklog]) -> BacklogPlans:
     plan_scoring(key, backlog, frames, done)
     print(f"plan {len(backlog):9,}, nothing to do  {time.perf_counter() - started:8.2f} s")
     return plans
+
+
+def _job() -> ClusterJob:
+    """What all units of a run have in common, which travels with each."""
+    use = ModelUse(read_identity(DEMO_MODEL), DETECTOR_ANNOTATOR, RuntimeChoice(), Permissions())
+    landmark = Landmark("shards/organization=zone-0/000001-00000000.tar", 10**9)
+    return ClusterJob("0" * 32, FolderStore(Path("/srv/triage/data")), use, landmark)
 
 
 def _measure_layout(plans: BacklogPlans) -> None:

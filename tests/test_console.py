@@ -6,9 +6,10 @@ import pytest
 from rich.console import Console
 
 from triage_assets import console
-from triage_assets.console import count_of, describe_run, describe_size, progress_bars
+from triage_assets.console import count_of, describe_run, describe_size, print_models, progress_bars
 from triage_assets.orchestrate import ModelRun
 from triage_assets.progress import report_progress
+from triage_assets.scoring.files.stored_models import StoredModel
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,25 @@ def test_a_model_has_one_line_with_its_cost(run: ModelRun, text: str) -> None:
 )
 def test_a_size_has_a_unit_in_which_it_can_be_read(size: int, text: str) -> None:
     assert describe_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("n_backlog", "n_scored", "text"),
+    [
+        (3, 3, "100%"),
+        (100_000, 99_999, "99.9%"),  # 100% is said of a backlog that is scored whole
+        (3, 1, "33.3%"),
+        (0, 0, "-"),  # nothing waits
+        (3, None, "?"),  # damaged
+    ],
+)
+def test_coverage_is_rounded_down_and_told_where_there_is_one(
+    capsys: pytest.CaptureFixture[str], n_backlog: int, n_scored: int | None, text: str
+) -> None:
+    print_models([StoredModel("1.0-1dfbb94b", "1.0", "1dfbb94b", "annotator", "float32", n_backlog, n_scored)], ())
+    header, row = capsys.readouterr().out.splitlines()
+    end = header.index("coverage") + len("coverage")
+    assert row[:end].split()[-1] == text
 
 
 def test_one_is_not_many() -> None:

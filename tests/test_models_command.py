@@ -45,6 +45,12 @@ def package(tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
+@pytest.fixture
+def another_is_configured(package: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """TRIAGE_MODEL names a model that has scored nothing here."""
+    monkeypatch.setenv("TRIAGE_MODEL", str(package("9.9.9")))
+
+
 def backlog_of(number: int) -> Backlog:
     """So many sequences, numbered from 1."""
     return backlog_with(*range(1, number + 1))
@@ -192,6 +198,7 @@ def test_an_unknown_or_ambiguous_name_is_refused_with_the_list(store, package, w
     assert find_model(list_models(store, NOTHING), one).name == one
 
 
+@pytest.mark.usefixtures("another_is_configured")
 def test_forgetting_takes_one_model_and_nothing_else(store: FolderStore, package) -> None:
     name = score(store, package("1.0.0"), backlog_of(10), 3)
     score(store, package("1.0.0"), backlog_of(4), precision="bfloat16")
@@ -219,10 +226,95 @@ def test_a_configured_model_is_not_forgotten_by_yes_alone(store, package, monkey
     assert describe(store, backlog_of(10)) == {}
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_configured_model_is_guarded_at_any_precision(store, package, monkeypatch, precision: str) -> None:
+    name = score(store, package("1.0.0"), backlog_of(10), precision=precision)
+    monkeypatch.setenv("TRIAGE_MODEL", str(package("1.0.0")))
+    monkeypatch.setenv("TRIAGE_PRECISION", "bfloat16" if precision == "float32" else "float32")
+    before = everything(store)
+    output = " ".join(triage("models", "forget", name, "--yes", code=1).output.split())
+    assert "of a model that is configured, with another detector or precision" in output
+    assert everything(store) == before
+    assert "Run `triage run`" not in triage("models", "forget", name, "--yes", "--configured").output
+
+
+@pytest.mark.parametrize("value", ["/nowhere/model.zip", ""])  # vanished with its disk; a shell without the settings
+def test_nothing_is_forgotten_while_it_cannot_be_told_what_is_configured(
+    store, package, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    name = score(store, package("1.0.0"), backlog_of(10))
+    monkeypatch.setenv("TRIAGE_MODEL", value)
+    before = everything(store)
+    output = " ".join(triage("models", "forget", name, "--yes", code=1).output.split())
+    assert f"Whether {name} is configured cannot be told" in output
+    assert (value or "TRIAGE_MODEL is not set") in output
+    assert ".." not in output
+    assert everything(store) == before
+    assert "Deleted" in triage("models", "forget", name, "--yes", "--configured").output
+
+
+@pytest.mark.parametrize("home", ["relative", "/nowhere/dagster", "{damaged}"])
+@pytest.mark.usefixtures("another_is_configured")
+def test_forgetting_needs_no_healthy_dagster(store, package, monkeypatch, tmp_path: Path, home: str) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "dagster.yaml").write_text("storage: [", "utf-8")
+    monkeypatch.setenv("DAGSTER_HOME", home.format(damaged=damaged))
+    name = score(store, package("1.0.0"), backlog_of(10))
+    output = triage("models", "forget", name, "--yes").output
+    assert f"{name}: 10 scores in 1 part, " in output
+    assert "Deleted 4 files" in output
+
+
+@pytest.mark.usefixtures("another_is_configured")
 def test_worklists_that_show_a_forgotten_model_are_named(store, package) -> None:
     name = score(store, package("1.0.0"), backlog_of(10))
     store.write("worklists/model_config.json", json.dumps({"models": [{"name": name}]}).encode())
     assert "run `triage worklists` to split without it" in triage("models", "forget", "1.0.0", "--yes").output
+
+
+class MergingStore(FolderStore):
+    """A store in which, as soon as its parts have been listed, another run puts one part in the place of them."""
+
+    def __init__(self, root: Path, merge: Callable[[], None]) -> None:
+        super().__init__(root)
+        self.merge: Callable[[], None] | None = merge
+
+    def read_range(self, path: str, offset: int, size: int) -> bytes:
+        self._merge_once()
+        return super().read_range(path, offset, size)
+
+    def read(self, path: str) -> bytes:
+        if path.endswith(".parquet"):
+            self._merge_once()
+        return super().read(path)
+
+    def _merge_once(self) -> None:
+        merge, self.merge = self.merge, None
+        if merge:
+            merge()
+
+
+@pytest.fixture
+def merging_store(store: FolderStore, package) -> tuple[MergingStore, str]:
+    name = score(store, package("1.0.0"), backlog_of(4))
+
+    def merge() -> None:
+        score(store, package("1.0.0"), backlog_of(10))
+
+    return MergingStore(store.root, merge), name
+
+
+def test_a_run_that_merges_parts_meanwhile_damages_no_listing(merging_store) -> None:
+    store, _ = merging_store
+    before = set(store.root.rglob("part-*"))
+    (model,) = list_models(store, backlog_of(10).tables()[0])
+    assert not before & set(store.root.rglob("part-*")), "what was listed is gone"
+    assert (model.faults, model.n_scored) == ((), 10)
+
+
+def test_a_run_that_merges_parts_meanwhile_hides_no_score_from_counting(merging_store) -> None:
+    assert count_scores(*merging_store) == 10
 
 
 class KilledStore(FolderStore):

@@ -7,6 +7,7 @@ from triage_assets.progress import (
     describe_duration,
     describe_pace,
     describe_rate,
+    floor_percent,
     log_lines,
     no_progress,
     report_progress,
@@ -112,6 +113,11 @@ def test_a_duration_has_two_units_at_most(seconds: float, text: str) -> None:
 )
 def test_a_rate_has_a_unit_in_which_it_can_be_read(rate: float, text: str) -> None:
     assert describe_rate(rate) == text
+
+
+def test_a_share_of_nothing_is_none_and_one_of_the_whole_alone_is_all() -> None:
+    assert [floor_percent(part, 1_000_000) for part in (0, 999_999, 1_000_000)] == [0.0, 99.9, 100.0]
+    assert floor_percent(0, 0) is None
 
 
 def test_a_pace_says_what_is_known() -> None:

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,14 @@ def test_listing_gives_objects_in_order_and_nothing_else(store: FolderStore) -> 
         ]
         assert [stored.path for stored in store.list("")] == ["a", "b-c", "b/.hidden", "b/1/x", "b/2"]
     assert list(store.list("nowhere")) == []
+
+
+def test_a_listing_says_when_each_object_was_written(store: FolderStore) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)  # a clock of the file system may be coarse
+    store.write("a", b"1")
+    (found,) = store.list("")
+    assert found.changed_at is not None
+    assert before <= found.changed_at <= datetime.now(UTC) + timedelta(seconds=2)
 
 
 def test_deleting_what_is_not_there_is_no_error(store: FolderStore) -> None:

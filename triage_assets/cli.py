@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,13 +24,15 @@ from triage_assets.console import (
     errors,
     errors_as_sentences,
     print_pull,
-    print_split,
+    print_scores,
     print_worklists,
     progress_bars,
+    warn,
 )
-from triage_assets.errors import ScoringError, SettingsError, StoreError, TriageError
+from triage_assets.errors import PackageError, ScoringError, SettingsError, TriageError
 from triage_assets.model_commands import models_app
-from triage_assets.scoring.records import FLOAT32, RuntimeChoice
+from triage_assets.scoring.records import AUTO, FLOAT32, TORCH, RuntimeChoice
+from triage_assets.shard_commands import shards_app
 
 if TYPE_CHECKING:
     from triage_assets.demo.server import DemoAnnotator
@@ -41,7 +44,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-shards_app = typer.Typer(no_args_is_help=True, help="Look after the frame shards.")
 app.add_typer(shards_app, name="shards")
 app.add_typer(models_app, name="models")
 
@@ -103,6 +105,7 @@ def _run(
 ) -> None:
     from triage_assets.orchestrate import (
         Scope,
+        StageOutcome,
         check_models,
         given,
         materialize,
@@ -111,20 +114,23 @@ def _run(
         pull_backlog,
     )
 
-    check_models()
+    warn(check_models())
     with open_instance() as instance:
         totals = pull_backlog(instance, Scope(limit, stage, organization), progress_bars)
         print_pull(totals, is_limited=limit is not None)
         with progress_bars("scoring"):
-            outcome = materialize(
-                instance, ["predictions", "worklists"], config={"worklists": given(threshold=threshold)}
-            )
-    troubles, warnings = [*totals.troubles, *outcome.failed_checks], [*totals.warnings, *outcome.warnings]
-    if outcome.error:
-        end([*troubles, str(outcome.error)], warnings)
-    scored = outcome.metadata["predictions"]
-    print_split(model_runs(scored), outcome.metadata["worklists"])
-    if not (totals.has_news or scored["scored_now"] or troubles or warnings):
+            scoring = materialize(instance, ["predictions"])
+        split = StageOutcome()
+        if scored := scoring.metadata.get("predictions"):
+            print_scores(model_runs(scored))
+            # In a run of its own: what some models have scored is not to wait for the repair of another.
+            split = materialize(instance, ["worklists"], config={"worklists": given(threshold=threshold)})
+    if "worklists" in split.metadata:
+        print_worklists(split.metadata["worklists"])
+    stages = (scoring, split)
+    troubles = [*totals.troubles, *(trouble for stage in stages for trouble in stage.troubles)]
+    warnings = [*totals.warnings, *scoring.warnings, *split.warnings]
+    if scored and not (totals.has_news or scored["scored_now"] or troubles or warnings):
         console.print("Nothing was left to do: 0 frames downloaded, 0 sequences scored.")
     end(troubles, warnings)
 
@@ -134,24 +140,39 @@ def score(
     model: Annotated[Path, typer.Option("--model", help="The model package, a model.zip.")],
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Each holds detections.json and frames/.")],
     as_json: Annotated[bool, typer.Option("--json", help="Whole results, one JSON object a line.")] = False,
-    runtime: Annotated[str, typer.Option(help="torch, openvino, or auto: the faster one, by a measurement.")] = "torch",
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help="torch, openvino, or auto, which is torch: folders are too few to measure. Else TRIAGE_RUNTIME."
+        ),
+    ] = None,
     device: Annotated[
-        str, typer.Option(help="cpu, cuda, mps, or auto: CUDA where there is one, else the CPU.")
-    ] = "auto",
-    precision: Annotated[str, typer.Option(help="float32, or bfloat16: faster, and scores move.")] = FLOAT32,
+        str | None,
+        typer.Option(help="cpu, cuda, mps, or auto: CUDA where there is one, else the CPU. Else TRIAGE_DEVICE, auto."),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="float32, or bfloat16: faster, and scores move. Else TRIAGE_PRECISION, float32."),
+    ] = None,
 ) -> None:
     """Score loose sequences, without an annotator or a store."""
     with errors_as_sentences():
         from triage_assets.scoring.engine import ScoringEngine
         from triage_assets.scoring.loose import score_folder
         from triage_assets.scoring.package import load_package
+        from triage_assets.scoring.runtimes.device import claim_lanes
+        from triage_assets.settings import load_settings
 
+        asked = load_settings().runtime_choice
+        choice = RuntimeChoice(runtime or asked.runtime, device or asked.device, precision or asked.precision)
+        if choice.runtime == AUTO:
+            choice = replace(choice, runtime=TORCH)
         package = load_package(model)
         if package.identity.caution:
             errors.print(f"[bold yellow]Caution[/] {escape(package.identity.caution)}")
         failed = []
-        with ScoringEngine(package, RuntimeChoice(runtime, device, precision)) as engine:
-            lower = {} if precision == FLOAT32 else {"runtime": engine.runtime}
+        with ScoringEngine(package, choice, lanes=claim_lanes()) as engine:
+            lower = {} if choice.precision == FLOAT32 else {"runtime": engine.runtime}
             for folder in folders:
                 try:
                     result = {**score_folder(engine, folder), **lower}
@@ -165,46 +186,6 @@ def score(
                     text = f"{result['name']}: {verdict}, probability {result['max_probability']:.4f}"
                     print(f"{text} ({engine.runtime})" if lower else text)
         end(failed)
-
-
-@shards_app.command()
-def verify() -> None:
-    """Read every shard whole and hold every offset, size and sha256 against the index."""
-    with errors_as_sentences():
-        from triage_assets.settings import load_settings
-        from triage_assets.shards.verify import verify_shards
-        from triage_assets.store import open_store
-
-        store = open_store(load_settings().triage_store)
-        with progress_bars("verifying"):
-            report = verify_shards(store)
-        if not report.n_organizations:
-            raise StoreError(
-                "There is nothing to verify",
-                found=f"no shards in {store.location}",
-                do="Check TRIAGE_STORE, or run `triage pull` first.",
-            )
-        console.print(
-            f"{report.n_shards:,} shards, {report.n_sequences:,} sequences, {report.n_frames:,} frames: "
-            f"{len(report.faults)} faults, {len(report.leftovers)} leftovers"
-        )
-        end([str(fault) for fault in report.faults])
-
-
-@shards_app.command()
-def reindex(
-    drop_damaged: Annotated[
-        bool, typer.Option(help="Leave damaged shards out of the catalog; no file is deleted.")
-    ] = False,
-) -> None:
-    """Rebuild every index and catalog from the tars alone."""
-    with errors_as_sentences():
-        from triage_assets.settings import load_settings
-        from triage_assets.shards.reindex import reindex_shards
-        from triage_assets.store import open_store
-
-        report = reindex_shards(open_store(load_settings().triage_store), drop_damaged=drop_damaged)
-        console.print(f"{report.n_shards:,} shards, {report.n_frames:,} frames indexed, {len(report.dropped)} left out")
 
 
 @app.command("demo-annotator")
@@ -299,15 +280,14 @@ def doctor(
         Path | None, typer.Argument(metavar="[PATH]", help="With --model: a model.zip instead of TRIAGE_MODEL's.")
     ] = None,
 ) -> None:
-    """Check settings, annotator, model and store, and say what to do about each failure."""
-    from triage_assets.doctor import CHECKS, compare_model
+    """Check settings, annotator, store, model and what scores, and say what to do about each failure."""
+    from triage_assets.doctor import CHECKS
 
     if path and not model:
         raise typer.BadParameter("a path goes with --model")
     if model:
         with errors_as_sentences():
-            for line in compare_model(path):
-                print(line)
+            _compare_models(path)
         return
     failed = False
     for name, check in CHECKS.items():
@@ -319,6 +299,21 @@ def doctor(
             if name == "settings":
                 break
     raise typer.Exit(1 if failed else 0)
+
+
+def _compare_models(path: Path | None) -> None:
+    from triage_assets.doctor import compare_model, configured, describe_missing_runtimes
+
+    failed = []
+    for package in (path,) if path else configured():
+        try:
+            for line in compare_model(package):
+                print(line)
+        except PackageError as error:
+            failed.append(str(error))
+    for line in describe_missing_runtimes():
+        print(line)
+    end(failed)
 
 
 if __name__ == "__main__":

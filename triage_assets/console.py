@@ -3,9 +3,8 @@
 What lives here: everything printed to a terminal. What does not: any work, and any decision but the wording.
 """
 
-import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from triage_assets.errors import TriageError
-from triage_assets.progress import Pace, describe_duration, describe_pace, describe_rate, log_lines, show_progress
+from triage_assets.progress import (
+    Pace,
+    describe_duration,
+    describe_pace,
+    describe_rate,
+    floor_percent,
+    log_lines,
+    show_progress,
+)
 from triage_assets.progress import Progress as Report
 
 if TYPE_CHECKING:
@@ -39,10 +46,15 @@ def errors_as_sentences() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def end(troubles: Sequence[str], warnings: Sequence[str] = ()) -> None:
-    """Say what did not work, and let the exit code say it too; a warning alone is a success."""
+def warn(warnings: Iterable[str]) -> None:
+    """Say what should be known, at once."""
     for warning in warnings:
         errors.print(f"[bold yellow]Warning[/] {escape(warning)}")
+
+
+def end(troubles: Sequence[str], warnings: Sequence[str] = ()) -> None:
+    """Say what did not work, and let the exit code say it too; a warning alone is a success."""
+    warn(warnings)
     for trouble in troubles:
         errors.print(f"[bold red]Error[/] {escape(trouble)}")
     if troubles:
@@ -94,11 +106,10 @@ def print_pull(totals: "PullTotals", *, is_limited: bool) -> None:
     console.print(f"Frames    {totals.frames_downloaded:,} frames downloaded")
 
 
-def print_split(runs: Sequence["ModelRun"], split: Mapping[str, Any]) -> None:
-    """What each model scored, and the split that it led to."""
+def print_scores(runs: Sequence["ModelRun"]) -> None:
+    """What each model scored."""
     for number, run in enumerate(runs):
         console.print(f"{'Scores' if not number else '':<9} {describe_run(run)}", markup=False)
-    print_worklists(split)
 
 
 def describe_run(run: "ModelRun") -> str:
@@ -131,9 +142,7 @@ def print_models(models: Sequence["StoredModel"], configured: Sequence[str]) -> 
     for row in (dict(zip(shown, shown, strict=True)), *rows):
         cells = (row[name].rjust(widths[name]) if name in _RIGHT else row[name].ljust(widths[name]) for name in shown)
         console.print("  ".join(cells).rstrip(), markup=False)
-    for model in models:
-        for fault in model.faults:
-            errors.print(f"[bold yellow]Warning[/] {escape(f'{model.name}: {fault}')}")
+    warn(f"{model.name}: {fault}" for model in models for fault in model.faults)
 
 
 _MODEL_COLUMNS = ("version", "hash", "on", "configured", "scored", "dropped", "coverage", "parts", "size", "changed")
@@ -149,12 +158,18 @@ def _model_row(model: "StoredModel", *, is_configured: bool) -> dict[str, str]:
         "configured": "yes" if is_configured else "no",
         "scored": "?" if model.n_scored is None else f"{model.n_scored:,}",
         "dropped": "?" if model.n_dropped is None else f"{model.n_dropped:,}",
-        # Rounded down: 100% is said of a backlog that is scored whole.
-        "coverage": "?" if model.coverage is None else f"{math.floor(model.coverage * 1000) / 10:g}%",
+        "coverage": _describe_coverage(model),
         "parts": f"{model.n_parts:,}",
         "size": describe_size(model.size_bytes),
         "changed": changed,
     }
+
+
+def _describe_coverage(model: "StoredModel") -> str:
+    if model.n_scored is None:
+        return "?"
+    percent = floor_percent(model.n_scored, model.n_backlog)
+    return "-" if percent is None else f"{percent:g}%"
 
 
 def count_of(number: int, noun: str) -> str:

@@ -3,12 +3,21 @@
 What lives here: looking, without changing anything but a probe in the store. What does not: printing.
 """
 
+import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from triage_assets.configured_models import read_each
 from triage_assets.defs.resources import ModelsResource, open_client
-from triage_assets.settings import load_settings, require_annotator
+from triage_assets.scoring.identity import read_identity
+from triage_assets.scoring.model_use import ModelUse, Permissions
+from triage_assets.scoring.records import AUTO, DETECTOR_ANNOTATOR, OPENVINO, TORCH
+from triage_assets.settings import Settings, load_settings, require_annotator
 from triage_assets.store import open_store
+
+# A person waits. A run is more patient, because workers may be on their way.
+_CLUSTER_SECONDS = 5.0
 
 
 def check_settings() -> str:
@@ -39,10 +48,18 @@ def check_models() -> str:
     """Every model package loads and reproduces its own sanity checks."""
     from triage_assets.scoring.package import load_package
 
-    store = open_store(load_settings().triage_store)
-    packages = [load_package(path) for path in ModelsResource().packages(store)]
+    readings = read_each(configured(), load_package)
+    readings.require_all()
+    packages = readings.found.values()
     cautions = [package.identity.caution for package in packages if package.identity.caution]
     return "; ".join([", ".join(package.name for package in packages), *cautions])
+
+
+def check_scoring() -> str:
+    """The runtime and the device of the settings, or the cluster that they name, can be used."""
+    settings = load_settings()
+    address = settings.triage_scoring_cluster
+    return _try_runtime(settings) if address is None else _try_cluster(address, settings)
 
 
 # In this order; where the first fails the others are not tried, because they all need the settings.
@@ -51,30 +68,72 @@ CHECKS: dict[str, Callable[[], str]] = {
     "annotator": check_annotator,
     "store": check_store,
     "model": check_models,
+    "scoring": check_scoring,
 }
 
 
-def compare_model(path: Path | None) -> Iterator[str]:
-    """What every runtime of this machine makes of a model, line by line; without a path, of those of TRIAGE_MODEL.
+def configured() -> tuple[Path, ...]:
+    """The packages that a run would score with. Raises `SettingsError` where none is named."""
+    return ModelsResource().packages(open_store(load_settings().triage_store))
 
-    Raises `PackageError` and `SettingsError`.
-    """
+
+def compare_model(path: Path) -> Iterator[str]:
+    """What every runtime of this machine makes of a model, line by line. Raises `PackageError`."""
     from triage_assets.scoring.package import load_package
-    from triage_assets.scoring.records import OPENVINO
-    from triage_assets.scoring.runtimes.choice import is_installed
     from triage_assets.scoring.runtimes.comparison import compare_runtimes
+    from triage_assets.scoring.runtimes.device import claim_lanes
 
-    paths = [path] if path else ModelsResource().packages(open_store(load_settings().triage_store))
-    for path in paths:
-        package = load_package(path)
-        yield f"{package.name}, backbone {package.settings.classifier.backbone}"
-        if package.identity.caution:
-            yield f"  {package.identity.caution}"
-        yield f"  {'runtime':28s}{'crops/s':>9s}{'logits differ by at most':>26s}{'on average':>12s}"
-        for found in compare_runtimes(package):
-            yield (
-                f"  {found.runtime:28s}{found.crops_per_second:9.1f}"
-                f"{found.largest_difference:26.1e}{found.mean_difference:12.1e}"
-            )
+    package = load_package(path)
+    yield f"{package.name}, backbone {package.settings.classifier.backbone}"
+    if package.identity.caution:
+        yield f"  {package.identity.caution}"
+    yield f"  {'runtime':28s}{'crops/s':>9s}{'logits differ by at most':>26s}{'on average':>12s}"
+    for found in compare_runtimes(package, claim_lanes()):
+        yield (
+            f"  {found.runtime:28s}{found.crops_per_second:9.1f}"
+            f"{found.largest_difference:26.1e}{found.mean_difference:12.1e}"
+        )
+
+
+def describe_missing_runtimes() -> Iterator[str]:
+    """How to install what was not compared."""
+    from triage_assets.scoring.runtimes.choice import is_installed
+
     if not is_installed(OPENVINO):
         yield "  openvino is not installed: `pip install 'triage-assets[openvino]'`"
+
+
+def _try_runtime(settings: Settings) -> str:
+    """Put one model on the device, which finds out more than its name does; nothing is measured."""
+    from triage_assets.scoring.package import load_package
+    from triage_assets.scoring.runtimes.choice import is_installed, open_backbone, resolve_runtime
+    from triage_assets.scoring.runtimes.device import CPU
+
+    readings = read_each(configured(), load_package)
+    readings.require_any()
+    package = next(iter(readings.found.values()))
+    asked = settings.runtime_choice
+    is_auto = asked.runtime == AUTO
+    choice = resolve_runtime(package, replace(asked, runtime=TORCH) if is_auto else asked)
+    label = open_backbone(package, choice).label
+    is_measured = is_auto and choice.device == CPU and is_installed(OPENVINO)
+    return f"{label}; with 500 sequences or more, openvino where it is clearly faster" if is_measured else label
+
+
+def _try_cluster(address: str, settings: Settings) -> str:
+    """Count the workers, then have each of them prove that it can take part."""
+    from triage_assets.scoring.cluster.session import CONNECTION_LOST, Patience, give_up, open_session
+    from triage_assets.scoring.cluster.worker import ClusterJob
+
+    patience = Patience(connect_seconds=_CLUSTER_SECONDS, pauses_seconds=(), workers_seconds=_CLUSTER_SECONDS)
+    readings = read_each(configured(), read_identity)
+    readings.require_any()
+    use = ModelUse(next(iter(readings.found.values())), DETECTOR_ANNOTATOR, settings.runtime_choice, Permissions())
+    job = ClusterJob(uuid.uuid4().hex, open_store(settings.triage_store), use, landmark=None)
+    try:
+        session = open_session(address, job, patience, is_first=True)
+        n_workers = session.n_workers()
+    except CONNECTION_LOST as error:
+        raise give_up(address, 1, error) from None
+    session.close()
+    return f"{n_workers} {'worker' if n_workers == 1 else 'workers'} at {address}, of this version"

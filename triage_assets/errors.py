@@ -18,7 +18,7 @@ TriageError
 │   └── NewerFormat            written by a newer version of this project
 ├── ShardError                 a shard, its index or the catalog
 ├── PackageError               a model package that cannot be used
-├── ScoringError               one sequence cannot be scored
+├── ScoringError               one sequence, or one model in a worker, cannot be scored
 ├── ClusterError               the cluster that scores cannot be used
 └── ImageError                 bytes that are no readable image
 """
@@ -112,7 +112,7 @@ class PackageError(TriageError):
 
 
 class ScoringError(TriageError):
-    """One sequence cannot be scored; the others can."""
+    """One sequence cannot be scored, or one model fails in a worker; the others can."""
 
 
 class ClusterError(TriageError):

@@ -11,6 +11,7 @@ import secrets
 import stat
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from typing_extensions import override
@@ -59,21 +60,17 @@ class FolderStore(Store):
 
     @override
     def size(self, path: str) -> int | None:
-        with self._reading(path):
-            try:
-                found = self._file(path).stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        found = self._look_up(path)
+        return None if found is None else found.size_bytes
 
     @override
     def list(self, prefix: str) -> Iterator[StoredObject]:
         folder = self._file(prefix) if prefix else self.root
         paths = [file.relative_to(self.root).as_posix() for file in folder.rglob("*") if not _is_internal(file.name)]
         for path in sorted(paths):
-            size = self.size(path)
-            if size is not None:  # a folder, or removed since it was listed
-                yield StoredObject(path, size)
+            found = self._look_up(path)
+            if found is not None:  # a folder, or removed since it was listed
+                yield found
 
     @override
     def write(self, path: str, data: bytes) -> None:
@@ -115,6 +112,17 @@ class FolderStore(Store):
                     file.unlink(missing_ok=True)
                     removed.append(path)
         return tuple(removed)
+
+    def _look_up(self, path: str) -> StoredObject | None:
+        """The object as it is now, None where there is none."""
+        with self._reading(path):
+            try:
+                found = self._file(path).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return StoredObject(path, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     @contextmanager
     def _locked(self, path: str) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The commands `triage models`: which models have scored the backlog, and forgetting one.
 
 What lives here: their options, their help and what they ask. What does not: the models' files
-(`scoring.stored_models`), and the table's wording (`console`).
+(`scoring.files.stored_models`), and the table's wording (`console`).
 """
 
 import json
@@ -72,8 +72,9 @@ def forget(
     """Delete one model's predictions.
 
     Nothing else is touched, and only scoring again brings them back. A model that is still configured (by TRIAGE_MODEL,
-    or as the demo's) is refused without --configured, also with --yes: a script should not throw away the scores that
-    tomorrow's worklists are made of.
+    or as the demo's; with whatever detector and precision) is refused without --configured, also with --yes: a script
+    should not throw away the scores that tomorrow's worklists are made of. So is any model while it cannot be
+    told what is configured (a package cannot be read, nothing is named), because it may be that one.
     """
     with errors_as_sentences():
         from triage_assets.configured_models import configured_names
@@ -86,10 +87,19 @@ def forget(
         settings = load_settings()
         store = open_store(settings.triage_store)
         model = find_model(list_models(store, load_backlog_table(store)[0]), name)
-        is_configured = model.name in configured_names(store, settings).names
+        known = configured_names(store, settings)
+        is_in_use, is_configured = model.name in known.names, model.model_name in known.models
+        if not (is_configured or configured) and known.troubles:
+            raise SettingsError(
+                f"Whether {model.name} is configured cannot be told",
+                found="; ".join(text.rstrip(".") for text in known.troubles),
+                do="Repair that first, or add --configured.",
+            )
         if is_configured and not configured:
             raise SettingsError(
-                f"{model.name} is configured: the next run would score the whole backlog again",
+                f"{model.name} is configured: the next run would score the whole backlog again"
+                if is_in_use
+                else f"{model.name} is of a model that is configured, with another detector or precision just now",
                 found="it in TRIAGE_MODEL" if settings.triage_model else "no TRIAGE_MODEL, so the demo's model",
                 do="Set TRIAGE_MODEL to other models first, or add --configured.",
             )
@@ -99,7 +109,7 @@ def forget(
             raise typer.Exit(1)
         n_files = forget_model(store, model.name)
         console.print(f"Deleted {count_of(n_files, 'file')}, {describe_size(model.size_bytes)}")
-        if is_configured:
+        if is_in_use:
             console.print(
                 "Run `triage run` to score the backlog again; until then the worklists show what they showed."
             )

@@ -6,6 +6,7 @@ order. What does not: the assets themselves, and what is printed about them.
 
 import logging
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -13,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import yaml
+from sqlalchemy.exc import SQLAlchemyError
 
 from triage_assets.annotator.listing import check_stage_name
 from triage_assets.annotator.records import Organization, partition_key
 from triage_assets.annotator.snapshot import stored_keys
+from triage_assets.configured_models import read_each
 from triage_assets.definitions import defs
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import open_client
-from triage_assets.defs.scoring_metadata import BY_MODEL
-from triage_assets.errors import TriageError, UnknownOrganization
+from triage_assets.defs.scoring_metadata import BY_MODEL, FOLDER, predictions_folder
+from triage_assets.errors import SettingsError, TriageError, UnknownOrganization
 from triage_assets.scoring.identity import read_identity
 from triage_assets.settings import load_settings, require_annotator
 from triage_assets.store import Store, open_store
@@ -32,16 +36,24 @@ logger = logging.getLogger(__name__)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # With a run an hour, this is a month and a half.
 _REMEMBERED_RUNS = 1000
+# What opening an instance or reading its storage ends in where the storage is damaged, or no storage at all.
+_NO_INSTANCE = (dg.DagsterError, yaml.YAMLError, SQLAlchemyError, OSError)
+_READ_BACK = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
 
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """What one run of some assets left behind: the metadata of each materialized asset, or the error that ended it."""
+    """What one run of some assets left behind: the metadata of each materialized asset, and the error that ended it."""
 
     metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     error: TriageError | None = None
     failed_checks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """Everything that makes the command fail."""
+        return (*self.failed_checks, *([str(self.error)] if self.error else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +112,35 @@ class PullTotals:
 
 @contextmanager
 def open_instance() -> Iterator[dg.DagsterInstance]:
-    """The instance of DAGSTER_HOME; without it, the one that the dagster.yaml of this folder describes."""
+    """The instance of DAGSTER_HOME; without it, the one that the dagster.yaml of this folder describes.
+
+    Raises `SettingsError` for one that cannot be opened.
+    """
     here = Path.cwd()
-    if os.environ.get("DAGSTER_HOME"):
-        instance = dg.DagsterInstance.get()
-    elif (here / "dagster.yaml").exists():
-        instance = dg.DagsterInstance.from_config(str(here))
-    else:
-        logger.warning(
-            "There is no dagster.yaml in %s and DAGSTER_HOME is not set: this run will not be remembered", here
+    home = os.environ.get("DAGSTER_HOME")
+    if home and not (Path(home).is_absolute() and Path(home).is_dir()):
+        raise SettingsError(
+            "DAGSTER_HOME cannot be used",
+            found=f"{home!r}, which is {'no folder' if Path(home).is_absolute() else 'a relative path'}",
+            expected="the absolute path of a folder that exists",
+            do="Correct DAGSTER_HOME, or unset it to use the dagster.yaml of the working folder.",
         )
-        instance = dg.DagsterInstance.local_temp()
+    try:
+        if home:
+            instance = dg.DagsterInstance.get()
+        elif (here / "dagster.yaml").exists():
+            instance = dg.DagsterInstance.from_config(str(here))
+        else:
+            logger.warning(
+                "There is no dagster.yaml in %s and DAGSTER_HOME is not set: this run will not be remembered", here
+            )
+            instance = dg.DagsterInstance.local_temp()
+    except _NO_INSTANCE as error:
+        raise SettingsError(
+            "Dagster's instance cannot be opened",
+            found=" ".join(str(error).split())[:200],
+            do=f"Correct dagster.yaml in {home or here} and the storage that it names.",
+        ) from None
     with instance:
         yield instance
 
@@ -141,10 +171,14 @@ def pull_backlog(
     return totals
 
 
-def check_models() -> None:
-    """Look at the packages that the settings name before anything is pulled. Raises `PackageError`."""
-    for package in load_settings().model_paths:
-        read_identity(package)
+def check_models() -> tuple[str, ...]:
+    """Look at the packages that the settings name before anything is pulled; says what is wrong with some of them.
+
+    Raises `PackageError` where none can be read.
+    """
+    readings = read_each(load_settings().model_paths, read_identity)
+    readings.require_any()
+    return tuple(map(str, readings.refused.values()))
 
 
 def discover_keys(name: str | None = None) -> tuple[str, ...]:
@@ -189,34 +223,38 @@ def materialize(
     """Materialize the assets in one run of this process.
 
     ``config`` holds each asset's configuration. A `TriageError` raised by an asset comes back in the outcome, as one
-    organization's trouble should not stop the others; any other error is a fault of ours and is raised.
+    organization's trouble should not stop the others, beside what was materialized before it; any other error is a
+    fault of ours and is raised.
     """
+    run_id, failure = str(uuid.uuid4()), None
     run_config = {**_QUIET, "ops": {name: {"config": dict(values)} for name, values in (config or {}).items()}}
     job = defs.resolve_implicit_global_asset_job_def()
     try:
-        result = job.execute_in_process(
+        job.execute_in_process(
             instance=instance,
+            run_id=run_id,
             partition_key=partition_key,
             asset_selection=[dg.AssetKey(name) for name in assets],
             run_config=run_config,
         )
     except TriageError as error:
-        return StageOutcome(error=error)
+        failure = error
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
     metadata: dict[str, Mapping[str, Any]] = {}
-    for event in result.get_asset_materialization_events():
-        materialization = event.step_materialization_data.materialization
-        if materialization.asset_key.to_user_string() in assets:
-            values = {name: _plain_value(value) for name, value in materialization.metadata.items()}
-            metadata[materialization.asset_key.to_user_string()] = values
     failed: dict[dg.AssetCheckSeverity, list[str]] = {severity: [] for severity in dg.AssetCheckSeverity}
-    for check in result.get_asset_check_evaluations():
-        if not check.passed:
-            where = f" of {partition_key}" if partition_key else ""
-            failed[check.severity].append(f"{check.asset_key.to_user_string()}{where}: {check.description}")
+    for entry in instance.all_logs(run_id, of_type=_READ_BACK):
+        found = entry.dagster_event.event_specific_data if entry.dagster_event else None
+        if isinstance(found, dg.AssetCheckEvaluation):
+            if not found.passed:
+                where = f" of {partition_key}" if partition_key else ""
+                failed[found.severity].append(f"{found.asset_key.to_user_string()}{where}: {found.description}")
+        elif entry.asset_materialization and entry.asset_materialization.asset_key.to_user_string() in assets:
+            values = {name: _plain_value(value) for name, value in entry.asset_materialization.metadata.items()}
+            metadata[entry.asset_materialization.asset_key.to_user_string()] = values
     return StageOutcome(
         metadata,
+        failure,
         failed_checks=tuple(failed[dg.AssetCheckSeverity.ERROR]),
         warnings=tuple(failed[dg.AssetCheckSeverity.WARN]),
     )
@@ -236,15 +274,20 @@ def model_runs(scored: Mapping[str, Any]) -> tuple[ModelRun, ...]:
 
 
 def recorded_seconds(store: Store, name: str) -> float | None:
-    """How long a model has scored for this store, added up over the runs that Dagster remembers; None for none."""
+    """How long a model has scored for this store, added up over the runs that Dagster remembers.
+
+    None where it remembers none, or where its storage cannot be read.
+    """
     if not (os.environ.get("DAGSTER_HOME") or (Path.cwd() / "dagster.yaml").exists()):
         return None
-    folder = f"{store.location}/predictions/model={name}"
-    seconds = 0.0
-    with open_instance() as instance:
-        for record in instance.fetch_materializations(dg.AssetKey("predictions"), limit=_REMEMBERED_RUNS).records:
-            event = record.asset_materialization
-            found = {key: _plain_value(value) for key, value in event.metadata.items()} if event else {}
-            if BY_MODEL in found and folder in str(found.get("path", "")).split(", "):
-                seconds += sum(run.seconds for run in model_runs(found) if run.model == name)
-    return seconds or None
+    folder = predictions_folder(store, name)
+    try:
+        with open_instance() as instance:
+            found = instance.fetch_materializations(dg.AssetKey("predictions"), limit=_REMEMBERED_RUNS).records
+    except (SettingsError, *_NO_INSTANCE) as error:
+        logger.info("How long %s took is not known: %s", name, error)
+        return None
+    metadata = [record.asset_materialization.metadata for record in found if record.asset_materialization]
+    tables = [values[BY_MODEL] for values in metadata if BY_MODEL in values]
+    rows = [row.data for table in tables if isinstance(table, dg.TableMetadataValue) for row in table.records]
+    return sum(float(row["seconds"] or 0) for row in rows if row.get(FOLDER) == folder) or None

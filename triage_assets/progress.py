@@ -96,6 +96,11 @@ def describe_rate(per_second: float) -> str:
     return f"{per_second * 3600:,.1f} an hour"
 
 
+def floor_percent(part: int, whole: int) -> float | None:
+    """Percent with one decimal, rounded down: 100.0 is said of the whole alone. None where there is nothing."""
+    return 1000 * part // whole / 10 if whole else None
+
+
 def describe_duration(seconds: float) -> str:
     """``0.4 s``, ``12 s``, ``3 min 20 s``, ``4 h 05 min``: two units are enough for a person."""
     if seconds < 9.95:

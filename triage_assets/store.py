@@ -10,6 +10,7 @@ import abc
 import json
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,10 +24,11 @@ _STAMP = "store.json"
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object's path in the store and its size."""
+    """One object's path in the store, its size, and when it was written where that was looked up with it."""
 
     path: str
     size_bytes: int
+    changed_at: datetime | None = None
 
 
 class NewObject(abc.ABC):

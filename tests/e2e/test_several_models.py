@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from triage_assets.defs.scoring_metadata import BY_MODEL
-from triage_assets.orchestrate import materialize, open_instance
+from triage_assets.orchestrate import open_instance
 from triage_assets.scoring.identity import read_identity
 from triage_assets.scoring.predictions import load_current
 
@@ -129,25 +129,68 @@ def test_a_damaged_package_costs_no_other_model_its_scores(workplace, monkeypatc
     result = workplace.triage("run", code=1)
     output = " ".join(result.output.split())
     assert "1 of 2 models could not score the backlog" in output
-    assert f"{damaged}: " in output
     assert f"{read_identity(one).name} (12 scored now)" in output
     assert "Traceback" not in output
-    assert len(load_current(workplace.store, read_identity(one).name)) == 12
+    assert output.count(str(damaged)) == 1
+    assert ".." not in output.replace("...", "")
+    name = read_identity(one).name
+    assert len(load_current(workplace.store, name)) == 12
+    assert "12 sequences scored in" in output
+    assert [row.data["model"] for row in metadata_of("predictions")[BY_MODEL].records] == [name]
+    assert metadata_of("worklists")["models"].value == name
+    assert set.union(*read_lists(workplace.store).values()) == workplace.backlog_ids()
 
     warned = workplace.triage("worklists")
     assert f"split without {read_identity(damaged).name}" in " ".join(warned.output.split())
-    assert set.union(*read_lists(workplace.store).values()) == workplace.backlog_ids()
     use(monkeypatch, one)
     assert "0 sequences scored, 12 reused" in workplace.triage("run").output
 
 
-def test_a_package_that_vanished_is_refused_after_the_others_have_scored(workplace, monkeypatch, one) -> None:
-    workplace.triage("pull")
+def test_a_package_that_vanished_freezes_neither_the_others_nor_the_split(workplace, monkeypatch, one) -> None:
     use(monkeypatch, one, Path("/nowhere/model.zip"))
-    with open_instance() as instance:
-        outcome = materialize(instance, ["predictions"])
-    assert "/nowhere/model.zip cannot be read" in str(outcome.error)
+    output = " ".join(workplace.triage("run", code=1).output.split())
+    assert output.startswith("Warning The model package /nowhere/model.zip cannot be read"), "said before the pull"
+    assert "Error 1 of 2 models could not score the backlog" in output
     assert len(load_current(workplace.store, read_identity(one).name)) == 12
+    lists = read_lists(workplace.store)
+    assert lists["dropped"] == set()
+
+    gone = sorted(workplace.backlog_ids())[0]
+    workplace.server.backlog.remove_sequence(gone)
+    workplace.triage("run", code=1)
+    assert set.union(*read_lists(workplace.store).values()) == set.union(*lists.values()) - {gone}
+
+    warned = " ".join(workplace.triage("worklists").output.split())
+    assert "split without /nowhere/model.zip (No such file or directory)" in warned
+    assert workplace.server.refused_writes == []
+
+
+def test_packages_that_all_vanished_stop_a_run_before_it_pulls(workplace, monkeypatch) -> None:
+    use(monkeypatch, Path("/nowhere/one.zip"), Path("/nowhere/two.zip"))
+    output = " ".join(workplace.triage("run", code=1).output.split())
+    assert "2 of 2 model packages cannot be used" in output
+    assert "/nowhere/one.zip" in output
+    assert "/nowhere/two.zip" in output
+    assert sum(workplace.server.counts.values()) == 0
+    assert "2 of 2 model packages cannot be used" in " ".join(workplace.triage("worklists", code=1).output.split())
+
+
+def test_an_organization_hears_of_a_model_before_the_next_begins(workplace, monkeypatch, one, two) -> None:
+    use(monkeypatch, one)
+    workplace.triage("run")
+    use(monkeypatch, two, one)
+    workplace.triage("run")
+    with open_instance() as instance:
+        records = instance.fetch_materializations(dg.AssetKey("org_predictions"), limit=10_000).records
+    models: dict[str, list[list[object]]] = {}
+    for record in reversed(records):
+        rows = record.asset_materialization.metadata[BY_MODEL].records
+        models.setdefault(record.partition_key, []).append([row.data["model"] for row in rows])
+    first, second = (read_identity(package).name for package in (one, two))
+    assert list(models.values()) == [[[first], [second], [second, first]]] * len(models)
+    idle = len(records)
+    workplace.triage("run")
+    assert workplace.materializations("org_predictions") == {"org_predictions": idle}
 
 
 def test_a_lower_precision_is_kept_apart(workplace, monkeypatch, one) -> None:

@@ -194,3 +194,40 @@ def test_killed_before_any_change_the_next_run_makes_the_same_files(tmp_path, is
             break
     # Units, the record, merged parts, the index, current.arrow and every part that was replaced.
     assert n_changes >= 10
+
+
+# Beside another run
+
+
+class OneUnit(RecordingBackend):
+    """Ends its run when the first unit has been committed."""
+
+    def score(self, units, clock, tick):
+        for number, scored in enumerate(super().score(units, clock, tick)):
+            if number == 1:
+                raise Killed
+            yield scored
+
+
+def test_what_another_run_commits_before_a_merge_is_kept_and_not_scored_again(store, monkeypatch):
+    merge = merging.merge_parts
+    committed = []
+
+    def commit_then_merge(folder, *arguments):
+        monkeypatch.setattr(predictions_module, "merge_parts", merge)
+        before = parts(store).keys()
+        with pytest.raises(Killed):
+            run(store, backlog_of(*range(1, 13)), backend=OneUnit(), unit_sequences=3)
+        committed.extend(parts(store).keys() - before)
+        merged = merge(folder, *arguments)
+        assert not set(committed) & {*merged.replaced}
+        return merged
+
+    monkeypatch.setattr(predictions_module, "merge_parts", commit_then_merge)
+    report = run(store, backlog_of(*range(1, 7)), backend=RecordingBackend(), unit_sequences=3)
+    assert len(committed) == 1 and sequences(store) == [[1, 2, 3, 4, 5, 6], [7, 8, 9]]
+    assert report.n_scored == 6
+    backend = RecordingBackend()
+    run(store, backlog_of(*range(1, 13)), backend=backend, unit_sequences=3)
+    assert backend.asked == [10, 11, 12]
+    assert sequences(store) == [[*range(1, 8)], [*range(8, 13)]]

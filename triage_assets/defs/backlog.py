@@ -4,17 +4,29 @@ What lives here: the joining of stored files across organizations into tables. W
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from triage_assets.annotator.snapshot import SNAPSHOT_SCHEMA, read_snapshot, stored_keys
+from triage_assets.configured_models import read_each
+from triage_assets.errors import PackageError
 from triage_assets.scoring.identity import predictions_name, read_identity
 from triage_assets.scoring.predictions import load_current, load_model_record
 from triage_assets.shards.catalog import load_frames
 from triage_assets.store import Store
 from triage_assets.worklists.records import BACKLOG_COLUMNS, ModelScores
+
+
+@dataclass(frozen=True, slots=True)
+class ScoresAtHand:
+    """What each model has scored so far, the names of those that have scored nothing, and packages that are refused."""
+
+    scores: tuple[ModelScores, ...]
+    missing: tuple[str, ...]
+    refused: Mapping[Path, PackageError]
 
 
 def load_backlog_table(store: Store) -> tuple[pa.Table, Mapping[str, str]]:
@@ -40,12 +52,12 @@ def _load_backlog(store: Store, key: str) -> tuple[pa.Table, pa.Table]:
     return SNAPSHOT_SCHEMA.empty_table() if backlog is None else backlog, load_frames(store, key)
 
 
-def load_model_scores(
-    store: Store, packages: Sequence[Path], detector: str, precision: str
-) -> tuple[tuple[ModelScores, ...], tuple[str, ...]]:
-    """What each model has scored so far on this detector's boxes, and the names of those that have scored nothing."""
+def load_model_scores(store: Store, packages: Sequence[Path], detector: str, precision: str) -> ScoresAtHand:
+    """The scores of every model whose package can be read, on this detector's boxes. Raises `PackageError` for none."""
+    readings = read_each(packages, read_identity)
+    readings.require_any()
     found, missing = [], []
-    for identity in map(read_identity, packages):
+    for identity in readings.found.values():
         name = predictions_name(identity, detector, precision)
         scores = load_current(store, name)
         if scores is None:
@@ -53,4 +65,4 @@ def load_model_scores(
         else:
             record = load_model_record(store, name) or {}
             found.append(ModelScores(name, identity.version, scores, record, identity.caution))
-    return tuple(found), tuple(missing)
+    return ScoresAtHand(tuple(found), tuple(missing), readings.refused)

@@ -5,20 +5,25 @@ What lives here: reports of scoring as metadata. What does not: the scoring, and
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
 
 from triage_assets.defs.metadata import Scalar, score_histogram, table
-from triage_assets.progress import describe_duration, describe_rate
+from triage_assets.progress import describe_duration, describe_rate, floor_percent
+from triage_assets.scoring.files.parts import PartsFolder
 from triage_assets.scoring.predictions import OrganizationScoring, ScoringReport
 from triage_assets.scoring.stages import describe_shares
+from triage_assets.store import Store
 
 # The table that a command reads back to say what each model did: one row per model, named by these columns.
 BY_MODEL = "by_model"
+# Its column that tells one store's predictions from another's under the same Dagster instance.
+FOLDER = "folder"
 
 
-def describe_reports(reports: Sequence[ScoringReport], location: str) -> dict[str, dg.MetadataValue | str | int]:
+def describe_reports(reports: Sequence[ScoringReport], store: Store) -> dict[str, dg.MetadataValue | str | int]:
     """The metadata of a run; counts of sequences are added up over the models, ``backlog`` is counted once."""
     return {
         "models": ", ".join(report.name for report in reports),
@@ -27,7 +32,7 @@ def describe_reports(reports: Sequence[ScoringReport], location: str) -> dict[st
         "scored_now": sum(report.n_scored for report in reports),
         "reused": sum(report.n_reused for report in reports),
         "dropped": sum(sum(report.n_dropped.values()) for report in reports),
-        BY_MODEL: table(_model_row(report) for report in reports),
+        BY_MODEL: table(_model_row(report, store) for report in reports),
         "stages": table(row for report in reports for row in _stage_rows(report)),
         "dropped_by_reason": table(
             {"model": report.name, "reason": why, "sequences": n}
@@ -40,8 +45,14 @@ def describe_reports(reports: Sequence[ScoringReport], location: str) -> dict[st
             for row in report.organizations
         ),
         "detector": reports[0].detector,
-        "path": ", ".join(f"{location}/predictions/model={report.name}" for report in reports),
+        "path": ", ".join(predictions_folder(store, report.name) for report in reports),
     }
+
+
+def predictions_folder(store: Store, name: str) -> str:
+    """Where one model's predictions are, the same from any working folder."""
+    place = store.location if "://" in store.location else Path(store.location).resolve()
+    return f"{place}/{PartsFolder(store, name).location}"
 
 
 def draw_scores(reports: Sequence[ScoringReport]) -> dg.MarkdownMetadataValue:
@@ -76,21 +87,21 @@ def describe_report(report: ScoringReport) -> str:
     return f"{report.name}: {report.n_scored:,} sequences scored in {cost}, {counts}"
 
 
-def _model_row(report: ScoringReport) -> Mapping[str, Scalar]:
+def _model_row(report: ScoringReport, store: Store) -> Mapping[str, Scalar]:
     rate = _per_second(report)
-    n_with_score = report.n_scored + report.n_reused
     return {
         "model": report.name,
         "backlog": report.n_backlog,
         "scored_now": report.n_scored,
         "reused": report.n_reused,
         "dropped": sum(report.n_dropped.values()),
-        "coverage_percent": round(100 * n_with_score / report.n_backlog, 1) if report.n_backlog else None,
+        "coverage_percent": floor_percent(report.n_scored + report.n_reused, report.n_backlog),
         "runtime": report.runtime or "",
         "workers": report.n_workers,
         "seconds": round(report.seconds, 3),
         "sequences_per_second": None if rate is None else round(rate, 3),
         "stage_shares": describe_shares(report.stage_seconds),
+        FOLDER: predictions_folder(store, report.name),
     }
 
 

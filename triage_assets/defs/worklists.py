@@ -1,13 +1,13 @@
 """The asset `worklists`: the backlog split at the threshold into To Review and Unlabel, as files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import dagster as dg
 import numpy as np
 from pydantic import Field
 
 from triage_assets.defs.automation import follow_upstream
-from triage_assets.defs.backlog import load_backlog_table, load_model_scores
+from triage_assets.defs.backlog import ScoresAtHand, load_backlog_table, load_model_scores
 from triage_assets.defs.metadata import score_histogram, table
 from triage_assets.defs.predictions import predictions
 from triage_assets.defs.raw_sequences import raw_sequences
@@ -49,7 +49,8 @@ def worklists(
     settings = load_settings(triage_precision=config.precision)
     threshold = settings.triage_threshold if config.threshold is None else config.threshold
     backlog, stages = load_backlog_table(target)
-    scores, missing = load_model_scores(target, models.packages(target), config.detector, settings.triage_precision)
+    at_hand = load_model_scores(target, models.packages(target), config.detector, settings.triage_precision)
+    scores = at_hand.scores
     results = build_results(backlog, scores, threshold)
     report = write_worklists(target, results, scores, threshold, stages)
     context.log.info(f"{report.n_review} To Review, {report.n_unlabeled} Unlabel, {report.n_dropped} dropped")
@@ -78,7 +79,7 @@ def worklists(
                 for promise in check_invariants(target, set(backlog["sequence_id"].to_pylist()))
             ),
             _check_stage(stages),
-            _check_models(missing),
+            _check_models(at_hand),
         ],
     )
 
@@ -94,12 +95,12 @@ def _check_stage(stages: Mapping[str, str]) -> dg.AssetCheckResult:
     )
 
 
-def _check_models(missing: Sequence[str]) -> dg.AssetCheckResult:
+def _check_models(at_hand: ScoresAtHand) -> dg.AssetCheckResult:
+    left_out = [f"split without {name}: nothing is scored by it yet, `triage run` does" for name in at_hand.missing]
+    left_out += [f"split without {path} ({error.found})" for path, error in at_hand.refused.items()]
     return dg.AssetCheckResult(
         check_name="every_model_has_scores",
-        passed=not missing,
+        passed=not left_out,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"split without {', '.join(missing)}: nothing is scored by it yet, `triage run` does"
-        if missing
-        else "every configured model's scores are in the split",
+        description="; ".join(left_out) or "every configured model's scores are in the split",
     )

@@ -120,8 +120,8 @@ def score_backlog(
     can be given where ``cluster`` is the address of a Dask scheduler; one organization is in memory at a time. What
     failed before stays failed unless ``retry_failed``. Raises `PackageError` for a model that is refused and for scores
     that were made with an ``allow_`` option that is not given now, `SettingsError` for what the network cannot run on,
-    `ClusterError` for a cluster that cannot be used, and `StoreError` for predictions that cannot be read or written;
-    units that are finished by then are kept.
+    `ClusterError` for a cluster that cannot be used, `ScoringError` for a model that fails in a worker, and
+    `StoreError` for predictions that cannot be read or written; units that are finished by then are kept.
     """
     granted = Permissions(allow_uncalibrated, allow_unsafe_load)
     asked = choice or RuntimeChoice()
@@ -132,7 +132,7 @@ def score_backlog(
     store.sweep_unfinished(folder.location)
     index = load_index(folder)
     before = folder.part_sizes().keys()
-    plans = BacklogPlans(backlogs, _done(index, retry_failed=retry_failed), detector, unit_sequences)
+    plans = BacklogPlans(backlogs, _done(index.rows, retry_failed=retry_failed), detector, unit_sequences)
     use = use.on(_settle(asked, plans.n_tasks))
     clock = StageClock()
     run = ScoringRun(folder, use, plans.n_tasks, clock, progress)
@@ -144,7 +144,7 @@ def score_backlog(
         index = load_index(folder)
     seconds = time.monotonic() - started if plans.units else 0.0
     merged = merge_parts(folder, index, use.identity, detector)
-    current = lay_out(plans.rows, merged.index, run.waiting, detector)
+    current = lay_out(plans.rows, merged.rows, run.waiting, detector)
     data = encode_current(current, use.identity, detector)
     changed = write_if_changed(folder, CURRENT, data)
     write_record(folder, use if run.n_parts else use.permitting(recorded))
@@ -226,8 +226,8 @@ def _find_row(folder: PartsFolder, sequence_id: int) -> dict[str, Any] | None:
     return mine[0] if mine and mine[0]["triage_score"] is not None else None
 
 
-def _done(index: pa.Table, *, retry_failed: bool) -> frozenset[str]:
-    done = index.filter(pc.is_null(index["dropped_reason"])) if retry_failed else index
+def _done(rows: pa.Table, *, retry_failed: bool) -> frozenset[str]:
+    done = rows.filter(pc.is_null(rows["dropped_reason"])) if retry_failed else rows
     return frozenset(done["frames_fingerprint"].to_pylist())
 
 

@@ -58,6 +58,6 @@ def score_by_each(packages: Sequence[Path], score: Callable[[Path], ScoringRepor
         except _CONCERN_EVERY_MODEL:
             raise
         except TriageError as error:
-            logger.error("%s could not score the backlog: %s", package, error)
+            logger.error("A model could not score the backlog: %s", _describe_failure(package, error))
             failures[package] = error
     return Round(tuple(reports), failures)

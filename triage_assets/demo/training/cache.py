@@ -12,21 +12,31 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import PIL
 
-import triage_assets.demo as demo
-import triage_assets.scoring as scoring
+import triage_assets
 from triage_assets.demo.training.samples import Samples, join_samples, sample_case
 from triage_assets.demo.training.splits import SplitPlan, choose_cases
 from triage_assets.scoring.config import PackageConfig
 
-# What decides the pixels and labels of a sample: kept samples are not used after any of it changed.
-_SOURCES = (
-    (
-        demo,
-        "places scenes render detections landscape soft_things hard_things texture training/splits training/samples",
-    ),
-    (scoring, "slots tubes crops"),
+SOURCES = (
+    "demo.places",
+    "demo.scenes",
+    "demo.render",
+    "demo.detections",
+    "demo.landscape",
+    "demo.soft_things",
+    "demo.hard_things",
+    "demo.texture",
+    "demo.training.splits",
+    "demo.training.samples",
+    "scoring.slots",
+    "scoring.tubes",
+    "scoring.crops",
+    "scoring.records",
+    "images",
 )
+"""The modules of this package that decide pixels and labels: kept samples are not used after any of them changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +86,7 @@ def _fingerprint(plan: SplitPlan, config: PackageConfig) -> str:
     digest = hashlib.sha256()
     recipe = (plan.seed, plan.n_smoke_per_view, plan.n_other_per_view, plan.n_reports)
     inputs = (config.infer, config.tubes, config.model_input, config.classifier.max_frames)
-    digest.update(repr((recipe, inputs)).encode())
-    for package, names in _SOURCES:
-        for name in names.split():
-            digest.update((Path(package.__path__[0]) / f"{name}.py").read_bytes())
+    digest.update(repr((recipe, inputs, np.__version__, PIL.__version__)).encode())
+    for module in SOURCES:
+        digest.update(Path(triage_assets.__path__[0], *module.split(".")).with_suffix(".py").read_bytes())
     return f"{plan.split}-{digest.hexdigest()[:12]}"

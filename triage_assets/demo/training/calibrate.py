@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage_assets.demo.training.samples import SMOKE, Samples
+from triage_assets.errors import TriageError
 from triage_assets.scoring.calibrator import Calibrator, TubeFeatures
 
 Vector = NDArray[np.float64]
@@ -80,6 +81,11 @@ def scene_scores(samples: Samples, logits: Vector, calibrator: Calibrator) -> Ve
 
 
 def threshold_for_recall(scores: Vector, is_smoke: NDArray[np.bool_], recall: float) -> float:
-    """The highest threshold, in ten thousandths, at or above which lies at least this share of the smoke."""
+    """The highest threshold, in ten thousandths, at or above which lies at least this share of the smoke.
+
+    Raises `TriageError` where there is no smoke.
+    """
     smoke = np.sort(scores[is_smoke])[::-1]
+    if not len(smoke):
+        raise TriageError("There is no smoke to recall", found=f"{len(scores)} scenes, all false alarms")
     return math.floor(float(smoke[math.ceil(recall * len(smoke)) - 1]) * 10_000) / 10_000

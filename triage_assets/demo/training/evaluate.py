@@ -11,26 +11,46 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from triage_assets.errors import TriageError
+from triage_assets.settings import Settings
+
 Scores = NDArray[np.float64]
 Truth = NDArray[np.bool_]
-TRIAGE_THRESHOLD = 0.35
+TRIAGE_THRESHOLD: float = Settings.model_fields["triage_threshold"].default
 _BOOTSTRAPS = 2000
 _Z95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``count`` of ``total``, and the 95% interval of the share behind it (Wilson)."""
+    """``count`` of ``total``, and the 95% interval of the share behind it (Wilson): 0 to 1 where nothing is known."""
 
     count: int
     total: int
-    low: float
-    high: float
 
     @property
     def value(self) -> float:
         """The share itself; NaN of nothing."""
         return self.count / self.total if self.total else math.nan
+
+    @property
+    def low(self) -> float:
+        """Where the interval begins."""
+        return max(0.0, self._centre - self._reach)
+
+    @property
+    def high(self) -> float:
+        """Where the interval ends."""
+        return min(1.0, self._centre + self._reach)
+
+    @property
+    def _centre(self) -> float:
+        return (self.count + _Z95**2 / 2) / (self.total + _Z95**2)
+
+    @property
+    def _reach(self) -> float:
+        spread = self.count * (self.total - self.count) / self.total if self.total else 0.0
+        return _Z95 * math.sqrt(spread + _Z95**2 / 4) / (self.total + _Z95**2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +74,8 @@ class OperatingRow:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Scenes whose score lies from ``low`` to ``high``: their mean score, and how many are smoke."""
+    """Scenes with about one score: their mean score, and how many are smoke."""
 
-    low: float
-    high: float
     mean_score: float
     smoke: Share
 
@@ -66,32 +84,37 @@ class ReliabilityBin:
 class Metrics:
     """Everything that the card says of one set of scenes."""
 
-    n_smoke: int
-    n_others: int
+    triage_threshold: float
     auc: float
     auc_low: float
     auc_high: float
-    at_triage: OperatingRow
     operating: tuple[OperatingRow, ...]
     by_kind: tuple[GroupRow, ...]
     by_length: tuple[GroupRow, ...]
     reliability: tuple[ReliabilityBin, ...]
 
+    @property
+    def at_triage(self) -> OperatingRow:
+        """What the triage threshold does."""
+        return next(row for row in self.operating if row.threshold == self.triage_threshold)
+
 
 def measure(
     scores: Scores, is_smoke: Truth, kinds: Sequence[str], n_frames: Sequence[int], thresholds: Sequence[float]
 ) -> Metrics:
-    """All measures of scored scenes, one value per scene in every argument but the last."""
+    """All measures of scored scenes, one value per scene in every argument but the last.
+
+    The triage threshold is one of the ``thresholds``, named or not.
+    """
+    auc = area_under_curve(scores, is_smoke)
     low, high = _auc_interval(scores, is_smoke)
-    lengths = [_length_group(n) for n in n_frames]
+    lengths = [length_group(n) for n in n_frames]
     return Metrics(
-        n_smoke=int(is_smoke.sum()),
-        n_others=int((~is_smoke).sum()),
-        auc=area_under_curve(scores, is_smoke),
+        triage_threshold=TRIAGE_THRESHOLD,
+        auc=auc,
         auc_low=low,
         auc_high=high,
-        at_triage=operate(scores, is_smoke, TRIAGE_THRESHOLD),
-        operating=tuple(operate(scores, is_smoke, threshold) for threshold in thresholds),
+        operating=tuple(operate(scores, is_smoke, threshold) for threshold in sorted({TRIAGE_THRESHOLD, *thresholds})),
         by_kind=_group_rows(scores, is_smoke, kinds),
         by_length=_group_rows(scores, is_smoke, lengths),
         reliability=_reliability(scores, is_smoke),
@@ -99,11 +122,21 @@ def measure(
 
 
 def area_under_curve(scores: Scores, is_smoke: Truth) -> float:
-    """The chance that a scene with smoke scores above one without, ties counting half."""
+    """The chance that a scene with smoke scores above one without, ties counting half.
+
+    Raises `TriageError` where either is missing.
+    """
+    n_smoke = int(is_smoke.sum())
+    if n_smoke in (0, len(scores)):
+        raise TriageError(
+            "There is nothing to tell apart",
+            found=f"{n_smoke} scenes with smoke, {len(scores) - n_smoke} false alarms",
+            expected="at least one of each",
+        )
     others = np.sort(scores[~is_smoke])
     below = np.searchsorted(others, scores[is_smoke], "left")
     up_to = np.searchsorted(others, scores[is_smoke], "right")
-    return float((below + up_to).sum() / (2 * len(others) * int(is_smoke.sum())))
+    return float((below + up_to).sum() / (2 * len(others) * n_smoke))
 
 
 def operate(scores: Scores, is_smoke: Truth, threshold: float) -> OperatingRow:
@@ -139,12 +172,9 @@ def _group_rows(scores: Scores, is_smoke: Truth, groups: Sequence[str]) -> tuple
 
 
 def _reliability(scores: Scores, is_smoke: Truth, n_bins: int = 10) -> tuple[ReliabilityBin, ...]:
-    edges = np.linspace(0.0, 1.0, n_bins + 1)
     bins = np.clip((scores * n_bins).astype(int), 0, n_bins - 1)
     return tuple(
         ReliabilityBin(
-            float(edges[number]),
-            float(edges[number + 1]),
             float(scores[bins == number].mean()),
             _share(is_smoke[bins == number]),
         )
@@ -153,7 +183,7 @@ def _reliability(scores: Scores, is_smoke: Truth, n_bins: int = 10) -> tuple[Rel
     )
 
 
-def _length_group(n_frames: int) -> str:
+def length_group(n_frames: int) -> str:
     """Names that sort by length."""
     for low, high in ((1, 1), (2, 3), (4, 8), (9, 19)):
         if n_frames <= high:
@@ -162,9 +192,4 @@ def _length_group(n_frames: int) -> str:
 
 
 def _share(values: NDArray[np.bool_]) -> Share:
-    count, total = int(values.sum()), len(values)
-    if not total:
-        return Share(0, 0, math.nan, math.nan)
-    centre = (count + _Z95**2 / 2) / (total + _Z95**2)
-    reach = _Z95 * math.sqrt(count * (total - count) / total + _Z95**2 / 4) / (total + _Z95**2)
-    return Share(count, total, max(0.0, centre - reach), min(1.0, centre + reach))
+    return Share(int(values.sum()), len(values))

@@ -48,22 +48,21 @@ def train_classifier(
     report: Callable[[int, float], None],
 ) -> TubeClassifier:
     """A classifier fitted to the labelled tubes; ``report`` hears the number and mean loss of each epoch."""
-    with _reproducible(schedule.threads, seed):
+    with _reproducible(schedule.threads), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
         classifier = new_classifier()
         _learn(classifier, samples, normalization, schedule, np.random.default_rng(seed), report)
     return classifier.eval().requires_grad_(False)
 
 
 @contextmanager
-def _reproducible(threads: int, seed: int) -> Iterator[None]:
-    """Torch with one seed, a fixed number of threads and deterministic algorithms, as it was before afterwards."""
+def _reproducible(threads: int) -> Iterator[None]:
+    """Torch with a fixed number of threads and deterministic algorithms, as it was before afterwards."""
     known = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
+        yield
     finally:
         torch.set_num_threads(known[0])
         torch.use_deterministic_algorithms(known[1])
@@ -85,9 +84,9 @@ def new_classifier() -> TubeClassifier:
     return classifier
 
 
-def tube_logits(classifier: TubeClassifier, samples: Samples, normalization: Normalization) -> Tensor:
-    """One logit per tube, as scoring computes them."""
-    with torch.inference_mode():
+def tube_logits(classifier: TubeClassifier, samples: Samples, normalization: Normalization, threads: int) -> Tensor:
+    """One logit per tube, as scoring computes them. The calibrator is fitted to them, so ``threads`` is fixed too."""
+    with _reproducible(threads), torch.inference_mode():
         embeddings = torch.cat(
             [torch.zeros(0, _WIDTH)]
             + [

@@ -25,6 +25,31 @@ MAX_FRAMES = 20
 BACKBONE = "test_vit"
 HEAD_LAYERS = 2
 HEAD_HEADS = 4
+RELEASED_SETTINGS: Mapping[str, Mapping[str, object]] = {
+    "infer": {
+        "pad_to_min_frames": 20,
+        "pad_strategy": "symmetric",
+        "confidence_threshold": 0.1,
+        "iou_nms": 0.2,
+        "image_size": 1024,
+    },
+    "tubes": {
+        "iou_threshold": 0.2,
+        "max_misses": 2,
+        "infer_min_tube_length": 2,
+        "min_detected_entries": 2,
+        "interpolate_gaps": True,
+        "merge_iomin": 0.3,
+        "merge_prox_factor": 1.0,
+        "merge_max_gap": 10,
+    },
+    "model_input": {
+        "context_factor": 1.5,
+        "stabilize": True,
+        "normalization": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+    },
+}
+"""What the released package says of detections, padding, tubes and crops; a crop's size belongs to each model."""
 _CHECKPOINT, _CONFIG, _CALIBRATOR = "classifier.ckpt", "config.yaml", "logistic_calibrator.json"
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 # Of a calibrated package, read by nothing while its decisions are logistic.
@@ -32,31 +57,11 @@ _LOGIT_THRESHOLD = 0.0
 
 
 def package_config(logistic_threshold: float) -> dict[str, object]:
-    """``config.yaml``: the released settings for detections, padding and tubes, with this model's own sizes."""
+    """``config.yaml``: the released settings with this model's own sizes."""
     return {
-        "infer": {
-            "pad_to_min_frames": MAX_FRAMES,
-            "pad_strategy": "symmetric",
-            "confidence_threshold": 0.1,
-            "iou_nms": 0.2,
-            "image_size": 1024,
-        },
-        "tubes": {
-            "iou_threshold": 0.2,
-            "max_misses": 2,
-            "infer_min_tube_length": 2,
-            "min_detected_entries": 2,
-            "interpolate_gaps": True,
-            "merge_iomin": 0.3,
-            "merge_prox_factor": 1.0,
-            "merge_max_gap": 10,
-        },
-        "model_input": {
-            "context_factor": 1.5,
-            "patch_size": PATCH_PX,
-            "stabilize": True,
-            "normalization": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
-        },
+        "infer": dict(RELEASED_SETTINGS["infer"]),
+        "tubes": dict(RELEASED_SETTINGS["tubes"]),
+        "model_input": {**RELEASED_SETTINGS["model_input"], "patch_size": PATCH_PX},
         "classifier": {
             "backbone": BACKBONE,
             "img_size": PATCH_PX,

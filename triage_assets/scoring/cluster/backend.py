@@ -9,7 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from distributed import Future
 from distributed.scheduler import KilledWorker
@@ -28,13 +28,16 @@ from triage_assets.scoring.model_use import ModelUse
 from triage_assets.scoring.records import AUTO
 from triage_assets.scoring.stages import StageClock
 from triage_assets.scoring.unit_scorer import ScoredUnit, Tick, fail_unit
-from triage_assets.scoring.units import LoadBacklog, UnitPlanner, WorkUnit
+from triage_assets.scoring.units import BacklogChanged, LoadBacklog, UnitPlanner, WorkUnit, digest_of
 from triage_assets.store import Store
 
 logger = logging.getLogger(__name__)
 
 # One that is scored and one that waits beside it, so that no worker waits for this process.
 _UNITS_PER_THREAD = 2
+# One lethal sequence of a unit of 64 is found within 7 trials that end in death; a few neighbours are within 16. Where
+# nothing survives in so many, it is not the sequences, and each further trial would cost workers for nothing.
+_HOPELESS_TRIALS = 16
 # Their words about connections would repeat, with tracebacks, what is said here in a line.
 _NOISY_LOGGERS = ("distributed.client", "distributed.core", "distributed.comm", "distributed.batched")
 
@@ -44,38 +47,46 @@ class _Ledger:
     """Where every unit is that is not done: waiting, in flight, or suspected of having killed workers.
 
     Dask blames a worker's death on everything that the worker had been given. So a unit that it gives up is tried once
-    more with nothing beside it, and only what kills workers alone is given up for good.
+    more with nothing beside it, and only what kills workers alone is cut in two or given up for good.
     """
 
     waiting: deque[WorkUnit]
-    in_flight: "dict[Future[RemoteUnit], WorkUnit]" = field(default_factory=dict)
+    in_flight: "dict[Future[RemoteUnit | None], WorkUnit]" = field(default_factory=dict)
     suspects: deque[WorkUnit] = field(default_factory=deque)
     on_trial: WorkUnit | None = None
+    n_deaths: int = 0
+    """Trials in a row that ended in death."""
 
     @property
     def is_open(self) -> bool:
         return bool(self.waiting or self.in_flight or self.suspects)
 
     def next_unit(self, capacity: int) -> WorkUnit | None:
-        """What to submit now, if anything."""
-        if self.waiting and self.on_trial is None:
-            return self.waiting.popleft() if len(self.in_flight) < capacity else None
-        if self.suspects and not self.in_flight:
-            self.on_trial = self.suspects.popleft()
-            return self.on_trial
-        return None
+        """What to submit now, if anything. It stays where it is until it has been: submitting fails too."""
+        if self.on_trial is not None or len(self.in_flight) >= capacity:
+            return None
+        if self.waiting:
+            return self.waiting[0]
+        return self.suspects[0] if self.suspects and not self.in_flight else None
 
-    def take(self, future: "Future[RemoteUnit]") -> WorkUnit:
+    def hand_out(self, future: "Future[RemoteUnit | None]") -> None:
+        """The unit that `next_unit` has named is submitted."""
+        if self.waiting:
+            self.in_flight[future] = self.waiting.popleft()
+        else:
+            self.in_flight[future] = self.on_trial = self.suspects.popleft()
+
+    def take(self, future: "Future[RemoteUnit | None]") -> WorkUnit:
         return self.in_flight.pop(future)
 
-    def put_back(self) -> None:
-        """After the connection is lost nothing is in flight any more."""
-        if self.on_trial is not None and self.in_flight:
+    def put_back(self, *futures: "Future[RemoteUnit | None]") -> None:
+        """What is in flight there is to be handed out again, as what it was."""
+        units = [self.take(future) for future in futures]
+        if self.on_trial in units:
             self.suspects.appendleft(self.on_trial)
+            self.on_trial = None
         else:
-            self.waiting.extendleft(reversed(self.in_flight.values()))
-        self.on_trial = None
-        self.in_flight.clear()
+            self.waiting.extendleft(reversed(units))
 
 
 class ClusterBackend:
@@ -96,9 +107,13 @@ class ClusterBackend:
         self._address = address
         self._patience = patience or Patience()
         self._session: ClusterSession | None = None
+        self._planner = UnitPlanner(backlogs, use.detector)
 
     def score(self, units: Iterable[WorkUnit], clock: StageClock, tick: Tick) -> Iterator[ScoredUnit]:
-        """Score the units in any order. Raises `ClusterError`, and what a worker finds wrong with model or store."""
+        """Score the units in any order; what killed workers comes back as smaller units.
+
+        Raises `ClusterError`, and what a worker finds wrong with model or store.
+        """
         ledger = _Ledger(deque(units))
         job = ClusterJob(uuid.uuid4().hex, self._store, self._use, self._landmark(ledger.waiting))
         n_losses = 0
@@ -119,7 +134,7 @@ class ClusterBackend:
                         raise give_up(self._address, n_losses, error) from None
                     text = " ".join(str(error).split())[:200] or type(error).__name__
                     logger.warning("Lost the cluster at %s (%s); connecting again", self._address, text)
-                    ledger.put_back()
+                    ledger.put_back(*ledger.in_flight)
                     self.close()
 
     def close(self) -> None:
@@ -132,32 +147,44 @@ class ClusterBackend:
         """Hand out what can be handed out, wait for something to end, and give what has been scored."""
         capacity = _UNITS_PER_THREAD * session.n_threads()
         while (unit := ledger.next_unit(capacity)) is not None:
-            ledger.in_flight[session.submit(score_on_worker, job, self._backlogs[unit.organization_key], unit)] = unit
+            load = self._backlogs[unit.organization_key]
+            sent = session.model_was_sent
+            ledger.hand_out(session.submit(score_on_worker, job, load, unit, model_was_sent=sent))
         for future in session.wait_for_any(ledger.in_flight):
             try:
                 remote = session.result(future)
             except KilledWorker as error:
-                blamed = self._blame(ledger, ledger.take(future), error)
-                if blamed is not None:
-                    yield RemoteUnit(blamed, {})
+                dropped = self._blame(ledger, ledger.take(future), error)
+                if dropped is not None:
+                    yield RemoteUnit(dropped, {})
+                continue
+            if remote is None:  # a worker that has come since the proof, and lacks the model
+                session.send_model(job)
+                ledger.put_back(future)
                 continue
             ledger.take(future)
-            ledger.on_trial = None
+            ledger.on_trial, ledger.n_deaths = None, 0
             yield remote
 
     def _blame(self, ledger: _Ledger, unit: WorkUnit, error: KilledWorker) -> ScoredUnit | None:
-        """Put the unit on trial by itself, or give it up where it has been."""
+        """Put the unit on trial by itself, or its halves where it has been, or give up what cannot be halved."""
         if ledger.on_trial is None:
             logger.warning("Workers died over %s; it will be tried once more by itself", unit)
             ledger.suspects.append(unit)
             return None
         ledger.on_trial = None
-        text = (
-            f"{error.allowed_failures + 1} worker processes in a row died while they scored these {len(unit)} "
-            "sequences; the workers' logs may say why (often: too little memory)"
-        )
-        logger.warning("%s: given up, %s", unit, text)
-        return fail_unit(UnitPlanner(self._backlogs, self._use.detector), unit, self._use, text)
+        ledger.n_deaths += 1
+        halves = _halve(self._planner, unit) if ledger.n_deaths < _HOPELESS_TRIALS else ()
+        if halves:
+            logger.warning("Workers died over %s alone; its halves will be tried", unit)
+            ledger.suspects.extendleft(reversed(halves))
+            return None
+        n_died = error.allowed_failures + 1
+        who = "A worker process" if n_died == 1 else f"{n_died} worker processes in a row"
+        what = "this sequence" if len(unit) == 1 else f"these {len(unit)} sequences"
+        text = f"{who} died over {what} alone; the workers' logs may say why (often: too little memory)"
+        logger.warning("%s: given up. %s", unit, text)
+        return fail_unit(self._planner, unit, self._use, text)
 
     def _resolve(self, session: ClusterSession, job: ClusterJob) -> ClusterJob:
         """Let one worker find out, once, what all of them run the network on."""
@@ -167,7 +194,7 @@ class ClusterBackend:
             choice = session.result(session.submit(resolve_on_worker, job))
         except KilledWorker as error:
             raise worker_failed(self._address, error) from None
-        return ClusterJob(job.run_id, job.store, job.use.on(choice), job.landmark)
+        return replace(job, use=job.use.on(choice))
 
     def _landmark(self, units: Iterable[WorkUnit]) -> Landmark | None:
         """A shard that this process sees; shards are never changed, and no two have the same name."""
@@ -176,6 +203,24 @@ class ClusterBackend:
             if size is not None:
                 return Landmark(path, size)
         return None
+
+
+def _halve(planner: UnitPlanner, unit: WorkUnit) -> tuple[WorkUnit, ...]:
+    """The unit as two, none where it is one sequence or the backlog has changed."""
+    try:
+        tasks = planner.tasks(unit) if len(unit) > 1 else ()
+    except BacklogChanged:
+        return ()
+    middle = len(tasks) // 2
+    return tuple(
+        replace(
+            unit,
+            sequence_ids=tuple(task.sequence_id for task in half),
+            digest=digest_of(task.frames_fingerprint for task in half),
+        )
+        for half in (tasks[:middle], tasks[middle:])
+        if half
+    )
 
 
 @contextmanager

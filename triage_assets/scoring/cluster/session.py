@@ -4,6 +4,7 @@ What lives here: connecting, the proof, and every call into Dask's client with t
 what is submitted, and what follows from a connection that is lost (`backend`).
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
@@ -15,16 +16,15 @@ from distributed import Client, Future, wait
 from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 
-from triage_assets.errors import ClusterError, TriageError
+from triage_assets.errors import ClusterError, ScoringError, TriageError
 from triage_assets.scoring.cluster.worker import (
+    SAME_IMAGE,
     ClusterJob,
     ModelDelivery,
     WorkerFacts,
     describe_worker,
-    torch_version,
-    unseen_store,
+    require_fit,
 )
-from triage_assets.scoring.identity import ENGINE_VERSION
 
 T = TypeVar("T")
 
@@ -33,7 +33,6 @@ CONNECTION_LOST = (OSError, CancelledError, ClosedClientError)
 
 # How long one wait for results lasts before the cluster is looked at again.
 _LOOK_SECONDS = 5.0
-_SAME_IMAGE = "Start scheduler and workers with the same installation as this process (docs/scale.md)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Patience:
 
     ``connect_seconds`` is for one attempt. After a loss, attempts follow after each of ``pauses_seconds``; a run
     survives ``losses`` in a row without a scored unit between them. ``workers_seconds`` is how long there may be no
-    worker.
+    worker, and how long the workers may take to say what they are.
     """
 
     connect_seconds: float = 10.0
@@ -63,13 +62,18 @@ class ClusterSession:
         self._worked_at = time.monotonic()
         self._plugin: str | None = None
 
-    def submit(self, function: Callable[..., T], *arguments: object) -> "Future[T]":
+    @property
+    def model_was_sent(self) -> bool:
+        """Whether every worker has been given the model, also each that is still to come."""
+        return self._plugin is not None
+
+    def submit(self, function: Callable[..., T], *arguments: object, **options: object) -> "Future[T]":
         """Ask any worker to run the function."""
-        return self._client.submit(function, *arguments, pure=False)
+        return self._client.submit(function, *arguments, **options, pure=False)
 
     def result(self, future: "Future[T]") -> T:
         """What it gave. Raises what it raised where that is an error of ours, `KilledWorker`, and what says that the
-        connection is lost; anything else becomes a `ClusterError`.
+        connection is lost; anything else becomes a `ScoringError`.
         """
         if future.status == "error":
             error = future.exception()
@@ -90,6 +94,10 @@ class ClusterSession:
             raise OSError(f"the client is {self._client.status}")
         return []
 
+    def n_workers(self) -> int:
+        """How many workers there are."""
+        return len(self._client.nthreads())
+
     def n_threads(self) -> int:
         """How many units the workers can score at once, looked up now and then: workers come and go."""
         now = time.monotonic()
@@ -103,20 +111,35 @@ class ClusterSession:
         return self._n_threads
 
     def prove(self, job: ClusterJob) -> None:
-        """Wait for a worker and hold all that are there against what the job needs. Raises `ClusterError`."""
+        """Wait for a worker and hold all that are there against what the job needs. Raises `ClusterError`.
+
+        A worker that is lost meanwhile proves nothing, and is missed only where no other has answered.
+        """
         try:
             self._client.wait_for_workers(1, timeout=self._patience.workers_seconds)
         except TimeoutError:
             if self._client.status != "running":
                 raise
             raise _no_workers(self._address, self._patience) from None
-        facts = self._client.run(describe_worker, job, on_error="return")
-        for worker, found in sorted(facts.items()):
-            _require_fit(worker, found, job)
-        if not all(found.has_model for found in facts.values()):
+        deadline = self._patience.workers_seconds
+        try:
+            answers = self._client.run(describe_worker, job, on_error="return", callback_timeout=deadline)
+        except TimeoutError:
+            raise TimeoutError(f"some worker has not said within {deadline:.0f} s what it is") from None
+        facts = {worker: found for worker, found in sorted(answers.items()) if not isinstance(found, CONNECTION_LOST)}
+        if not facts:
+            raise OSError("every worker was lost before it could say what it is")
+        proven = [_prove_one(worker, found, job) for worker, found in facts.items()]
+        if not all(found.has_model for found in proven):
+            self.send_model(job)
+
+    def send_model(self, job: ClusterJob) -> None:
+        """Give the model to all workers that are there, and to each that comes later; once."""
+        if self._plugin is None:
             identity = job.use.identity
-            self._plugin = f"triage-model-{job.run_id}"
-            self._client.register_plugin(ModelDelivery(identity.sha256, identity.path.read_bytes()), self._plugin)
+            name = f"triage-model-{job.run_id}"
+            self._client.register_plugin(ModelDelivery(identity.sha256, identity.path.read_bytes()), name)
+            self._plugin = name
 
     def close(self) -> None:
         """Give up what is in flight, and the connection."""
@@ -136,7 +159,7 @@ def open_session(address: str, job: ClusterJob, patience: Patience, *, is_first:
     for pause in (*pauses, None):
         try:
             session = ClusterSession(_connect(address, patience), address, patience)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             if pause is None:
                 raise give_up(address, 1 + len(pauses), error) from None
             time.sleep(pause)
@@ -157,33 +180,46 @@ def give_up(address: str, n_attempts: int, error: BaseException) -> ClusterError
         f"The scoring cluster at {address} cannot be reached",
         found=text if n_attempts == 1 else f"{text}, after {n_attempts} attempts",
         expected="a Dask scheduler, given as tcp://host:8786",
-        do="Start it or correct TRIAGE_SCORING_CLUSTER, or unset that to score on this machine; finished work is kept.",
+        do="Start it or correct TRIAGE_SCORING_CLUSTER (a scheduler's own port is 8786 by default, 8787 its "
+        "dashboard's), or unset that to score on this machine; finished work is kept.",
     )
 
 
+class _PunctualClient(Client):
+    """A client whose attempts to connect end, whatever is at the address.
+
+    Dask's own timeout leaves out the handshake, for which a server of another protocol lets it wait for ever.
+    """
+
+    async def _ensure_connected(self, timeout: float | None = None) -> None:
+        try:
+            attempt = super()._ensure_connected(timeout=timeout)  # type: ignore[no-untyped-call]
+            await asyncio.wait_for(attempt, timeout)
+        except TimeoutError:
+            raise OSError(f"nothing there has answered as a Dask scheduler within {timeout} s") from None
+        except (OSError, ImportError):  # ImportError: the scheduler has other versions
+            raise
+        except Exception as error:
+            # The bytes of another protocol, read as lengths and pickles, fail in any way, MemoryError among them.
+            raise OSError(f"what is there does not answer as a Dask scheduler: {type(error).__name__}") from error
+
+
 def _connect(address: str, patience: Patience) -> Client:
-    return Client(address, timeout=patience.connect_seconds, set_as_default=False, name="triage")
+    return _PunctualClient(  # type: ignore[no-untyped-call]
+        address, timeout=patience.connect_seconds, set_as_default=False, name="triage"
+    )
 
 
-def _require_fit(worker: str, found: WorkerFacts | BaseException, job: ClusterJob) -> None:
+def _prove_one(worker: str, found: WorkerFacts | BaseException, job: ClusterJob) -> WorkerFacts:
     if not isinstance(found, WorkerFacts):
         raise ClusterError(
             f"Worker {worker} cannot say what it is",
             found=f"{type(found).__name__}: {' '.join(str(found).split())[:200]}",
             expected="a worker with this version of triage-assets",
-            do=_SAME_IMAGE,
+            do=SAME_IMAGE,
         )
-    theirs = (found.engine_version, found.torch_version)
-    ours = (ENGINE_VERSION, torch_version())
-    if theirs != ours:
-        raise ClusterError(
-            f"Worker {worker} would score otherwise than this process",
-            found="engine version {}, torch {}".format(*theirs),
-            expected="engine version {}, torch {}".format(*ours),
-            do=_SAME_IMAGE,
-        )
-    if not found.sees_store:
-        raise unseen_store(worker, job.store)
+    require_fit(worker, found.versions, job, sees_store=found.sees_store)
+    return found
 
 
 def _no_workers(address: str, patience: Patience) -> ClusterError:
@@ -195,9 +231,9 @@ def _no_workers(address: str, patience: Patience) -> ClusterError:
     )
 
 
-def worker_failed(address: str, error: BaseException) -> ClusterError:
-    """The error for a failure of a worker that is none of a sequence."""
-    return ClusterError(
+def worker_failed(address: str, error: BaseException) -> ScoringError:
+    """The error for a failure of a worker over one model, which says nothing of how another model would fare."""
+    return ScoringError(
         f"A worker of the cluster at {address} failed",
         found=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
         do="Its log has the whole traceback. What was finished is kept; run again.",

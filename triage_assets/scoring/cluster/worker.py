@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 _MODELS_IN_MEMORY = 2
 _ORGANIZATIONS_IN_MEMORY = 2
 
+SAME_IMAGE = "Start scheduler and workers with the same installation as this process (docs/scale.md)."
+
 
 @dataclass(frozen=True, slots=True)
 class Landmark:
@@ -42,6 +44,22 @@ class Landmark:
 
     path: str
     size_bytes: int
+
+
+def torch_version() -> str:
+    """The version of torch that is installed, without importing it and without its build (``+cpu``)."""
+    return importlib.metadata.version("torch").partition("+")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What decides a score beside the model and the frames; made without arguments, that of the process."""
+
+    engine: int = ENGINE_VERSION
+    torch: str = field(default_factory=torch_version)
+
+    def __str__(self) -> str:
+        return f"engine version {self.engine}, torch {self.torch}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +70,14 @@ class ClusterJob:
     store: Store
     use: ModelUse
     landmark: Landmark | None
+    versions: Versions = field(default_factory=Versions)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
     """What a worker is and what it sees."""
 
-    engine_version: int
-    torch_version: str
+    versions: Versions
     sees_store: bool
     has_model: bool
 
@@ -95,14 +113,27 @@ _planners: OrderedDict[str, UnitPlanner] = OrderedDict()
 _lock = threading.Lock()
 
 
-def torch_version() -> str:
-    """The version of torch that is installed, without importing it and without its build (``+cpu``)."""
-    return importlib.metadata.version("torch").partition("+")[0]
-
-
 def describe_worker(job: ClusterJob) -> WorkerFacts:
     """What this worker is, and whether it sees what the job needs."""
-    return WorkerFacts(ENGINE_VERSION, torch_version(), _sees(job), _find_model(job.use) is not None)
+    return WorkerFacts(Versions(), _sees(job), _find_model(job.use) is not None)
+
+
+def require_fit(address: str, versions: Versions, job: ClusterJob, *, sees_store: bool) -> None:
+    """Raise `ClusterError` for a worker that would score otherwise, or other frames, than the run that asks it."""
+    if versions != job.versions:
+        raise ClusterError(
+            f"Worker {address} would score otherwise than this run",
+            found=versions,
+            expected=job.versions,
+            do=SAME_IMAGE,
+        )
+    if not sees_store:
+        raise ClusterError(
+            f"Worker {address} does not see the store {job.store.location}",
+            found="no such folder there, or one with other contents",
+            expected="the same store under the same path on every worker",
+            do="Mount the same folder at this path on every machine of the cluster.",
+        )
 
 
 def resolve_on_worker(job: ClusterJob) -> RuntimeChoice:
@@ -120,11 +151,16 @@ def resolve_on_worker(job: ClusterJob) -> RuntimeChoice:
         return resolve_runtime(package, job.use.choice)
 
 
-def score_on_worker(job: ClusterJob, load: LoadBacklog, unit: WorkUnit) -> RemoteUnit:
-    """Score a unit of the backlog that ``load`` reads. Raises `ClusterError` where the worker cannot take part."""
-    if not _sees(job):
-        raise unseen_store(get_worker().address, job.store)
+def score_on_worker(job: ClusterJob, load: LoadBacklog, unit: WorkUnit, *, model_was_sent: bool) -> RemoteUnit | None:
+    """Score a unit of the backlog that ``load`` reads; None where that needs a model that is still to be sent.
+
+    Workers come while a run goes on, so each looks for itself at every unit whether it can take part. Raises
+    `ClusterError` where it cannot.
+    """
+    require_fit(get_worker().address, Versions(), job, sees_store=_sees(job))
     with _lock:
+        if not model_was_sent and job.use not in _models and _find_model(job.use) is None:
+            return None
         model = _model(job.use)
         planner = _planner(job, unit.organization_key, load)
         before = model.clock.seconds()
@@ -134,16 +170,6 @@ def score_on_worker(job: ClusterJob, load: LoadBacklog, unit: WorkUnit) -> Remot
     return RemoteUnit(
         ScoredUnit(unit, scored.rows, scored.waiting, scored.runtime, get_worker().address),
         {stage: after[stage] - before[stage] for stage in after},
-    )
-
-
-def unseen_store(address: str, store: Store) -> ClusterError:
-    """The error for a worker that does not see the store."""
-    return ClusterError(
-        f"Worker {address} does not see the store {store.location}",
-        found="no such folder there, or one with other contents",
-        expected="the same store under the same path on every worker",
-        do="Mount the same folder at this path on every machine of the cluster.",
     )
 
 
@@ -186,7 +212,7 @@ def _model_path(use: ModelUse) -> Path:
         raise PackageError(
             f"Worker {get_worker().address} does not have the model {use.identity.name}",
             found=f"no file {use.identity.path} with SHA-256 {use.identity.sha256}",
-            do="Run again: the package is sent where the first workers lack it. Or put it in the image of all.",
+            do="Run again: the package is sent to workers that lack it. Or put it in the image of all.",
         )
     return path
 

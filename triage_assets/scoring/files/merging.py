@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from triage_assets.scoring.files.parts import PART_ORDER, PartsFolder, read_part, write_index, write_part
+from triage_assets.scoring.files.parts import PART_ORDER, PartsFolder, PartsIndex, read_part, write_index, write_part
 from triage_assets.scoring.files.tables import PART_SCHEMA
 from triage_assets.scoring.identity import ENGINE_VERSION, ModelIdentity
 
@@ -28,30 +28,32 @@ _PARTS_IN_MEMORY = 64
 
 @dataclass(frozen=True, slots=True)
 class MergedParts:
-    """The index after merging, and the parts that nothing names any more once all readers' tables are written."""
+    """The index's rows after merging, and the parts that nothing names once all readers' tables are written."""
 
-    index: pa.Table
+    rows: pa.Table
     replaced: tuple[str, ...]
 
 
-def merge_parts(folder: PartsFolder, index: pa.Table, identity: ModelIdentity, detector: str) -> MergedParts:
+def merge_parts(folder: PartsFolder, index: PartsIndex, identity: ModelIdentity, detector: str) -> MergedParts:
     """Merge all parts of fewer than `MERGED_ROWS` rows; nothing is written where that would change nothing.
 
     ``index`` is that of `load_index`: a row that another part holds better or again counts for its part no more. Which
-    rows there are decides the files, whatever order they came in. Parts of another engine version are left alone.
+    rows there are decides the files, whatever order they came in. Parts of another engine version are left alone, and
+    so is every part that the index does not name: another run may have committed it since.
     """
-    sizes = folder.part_sizes()
-    of_this_engine = index.filter(pc.equal(index["engine_version"], ENGINE_VERSION))
-    counts = dict(zip(*_count(index["part"]), strict=True))
+    rows = index.rows
+    sizes = dict(index.sizes)
+    of_this_engine = rows.filter(pc.equal(rows["engine_version"], ENGINE_VERSION))
+    counts = dict(zip(*_count(rows["part"]), strict=True))
     mergeable = set(of_this_engine["part"].unique().to_pylist())
     empty = {name for name in sizes if name not in counts}
     small = {name for name in mergeable if counts[name] < MERGED_ROWS}
     if not empty and len(small) < 2:
-        return MergedParts(index, ())
+        return MergedParts(rows, ())
     if len(small) < 2:
         small = set()
-    is_moved = pc.is_in(index["part"], value_set=pa.array(sorted(small), pa.string()))
-    moved = index.filter(is_moved).sort_by(PART_ORDER)
+    is_moved = pc.is_in(rows["part"], value_set=pa.array(sorted(small), pa.string()))
+    moved = rows.filter(is_moved).sort_by(PART_ORDER)
     reader = _PartReader(folder)
     places = []
     for start in range(0, len(moved), MERGED_ROWS):
@@ -60,8 +62,8 @@ def merge_parts(folder: PartsFolder, index: pa.Table, identity: ModelIdentity, d
         sizes[part.path] = part.size_bytes
         places += [part.path] * len(chunk)
     replaced = tuple(sorted((small | empty) - set(places)))
-    merged = _with_places(index, moved["frames_fingerprint"], places)
-    write_index(folder, merged, {name: size for name, size in sizes.items() if name not in replaced})
+    merged = _with_places(rows, moved["frames_fingerprint"], places)
+    write_index(folder, PartsIndex(merged, {name: size for name, size in sizes.items() if name not in replaced}))
     return MergedParts(merged, replaced)
 
 
@@ -94,8 +96,8 @@ def _count(names: pa.ChunkedArray) -> tuple[list[str], list[int]]:
     return counted.field("values").to_pylist(), counted.field("counts").to_pylist()
 
 
-def _with_places(index: pa.Table, fingerprints: pa.ChunkedArray, places: list[str]) -> pa.Table:
-    """The index with other parts for the rows of these fingerprints."""
-    found = pc.index_in(index["frames_fingerprint"], value_set=fingerprints)
-    parts = pc.coalesce(pa.array(places, pa.string()).take(found), index["part"])
-    return index.set_column(index.schema.get_field_index("part"), "part", parts).combine_chunks()
+def _with_places(rows: pa.Table, fingerprints: pa.ChunkedArray, places: list[str]) -> pa.Table:
+    """The index's rows with other parts for those of these fingerprints."""
+    found = pc.index_in(rows["frames_fingerprint"], value_set=fingerprints)
+    parts = pc.coalesce(pa.array(places, pa.string()).take(found), rows["part"])
+    return rows.set_column(rows.schema.get_field_index("part"), "part", parts).combine_chunks()

@@ -45,6 +45,17 @@ _ROWS_PER_GROUP = 100
 
 
 @dataclass(frozen=True, slots=True)
+class PartsIndex:
+    """What is known of every part: ``rows``, one per fingerprint, and ``sizes`` in bytes by the parts' file names.
+
+    A part that is not named here may be another run's, committed since the index was loaded.
+    """
+
+    rows: pa.Table
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PartsFolder:
     """Where one model's predictions with one detector are kept."""
 
@@ -99,28 +110,29 @@ def read_part(folder: PartsFolder, name: str, columns: Iterable[str], *, sequenc
     return complete_columns(table, wanted).replace_schema_metadata(metadata)
 
 
-def load_index(folder: PartsFolder) -> pa.Table:
+def load_index(folder: PartsFolder) -> PartsIndex:
     """One row per fingerprint that was ever scored here: its flat columns and the part that holds its details.
 
     Of several rows of one fingerprint a score wins over a failure. Only parts that the stored index does not know are
     read; the index is written again when that changes it.
     """
     sizes = folder.part_sizes()
-    stored, known = _stored_index(folder)
-    current = {name for name, size in sizes.items() if known.get(name) == size}
+    stored = _stored_index(folder)
+    current = {name for name, size in sizes.items() if stored.sizes.get(name) == size}
     new = sorted(sizes.keys() - current)
-    if not new and known.keys() == sizes.keys():
+    if not new and stored.sizes.keys() == sizes.keys():
         return stored
-    kept = stored.filter(pc.is_in(stored["part"], pa.array(sorted(current), pa.string())))
-    index = _best_rows(pa.concat_tables([kept, *(_index_rows(folder, name) for name in new)]).combine_chunks())
-    write_index(folder, index, sizes)
+    kept = stored.rows.filter(pc.is_in(stored.rows["part"], pa.array(sorted(current), pa.string())))
+    rows = _best_rows(pa.concat_tables([kept, *(_index_rows(folder, name) for name in new)]).combine_chunks())
+    index = PartsIndex(rows, sizes)
+    write_index(folder, index)
     return index
 
 
-def write_index(folder: PartsFolder, index: pa.Table, sizes: Mapping[str, int]) -> None:
-    """Store the index of the parts that ``sizes`` names with their sizes in bytes."""
-    metadata = {"format_version": str(_INDEX_FORMAT_VERSION), "parts": json.dumps(sizes, sort_keys=True)}
-    folder.store.write(folder.path(INDEX), to_ipc(index.replace_schema_metadata(metadata)))
+def write_index(folder: PartsFolder, index: PartsIndex) -> None:
+    """Store the index."""
+    metadata = {"format_version": str(_INDEX_FORMAT_VERSION), "parts": json.dumps(dict(index.sizes), sort_keys=True)}
+    folder.store.write(folder.path(INDEX), to_ipc(index.rows.replace_schema_metadata(metadata)))
 
 
 def stamp(identity: ModelIdentity, detector: str, format_version: int = FORMAT_VERSION) -> dict[str, str]:
@@ -176,16 +188,16 @@ def damaged(folder: PartsFolder, name: str, found: str) -> StoreError:
     )
 
 
-def _stored_index(folder: PartsFolder) -> tuple[pa.Table, dict[str, int]]:
+def _stored_index(folder: PartsFolder) -> PartsIndex:
     try:
         table = read_ipc(folder, INDEX, _INDEX_FORMAT_VERSION)
         if table is not None:
-            return table.replace_schema_metadata(None), json.loads(table.schema.metadata[b"parts"])
+            return PartsIndex(table.replace_schema_metadata(None), json.loads(table.schema.metadata[b"parts"]))
     except StoreError as error:
         if folder.store.size(folder.path(INDEX)) is None or not _is_damage(error):
             raise
         logger.warning("%s It is made again from the parts.", error)
-    return _INDEX_SCHEMA.empty_table(), {}
+    return PartsIndex(_INDEX_SCHEMA.empty_table(), {})
 
 
 def _is_damage(error: StoreError) -> bool:

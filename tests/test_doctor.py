@@ -1,0 +1,94 @@
+"""`triage doctor`: what it finds out about the models and about what scores."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from distributed import LocalCluster
+from typer.testing import CliRunner, Result
+
+from tests.scoring.reference import MODEL
+from triage_assets import doctor
+from triage_assets.cli import app
+from triage_assets.doctor import check_models, check_scoring
+from triage_assets.errors import ClusterError, PackageError, SettingsError
+from triage_assets.scoring.identity import read_identity
+
+NAME = read_identity(MODEL).name
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small package is configured, on a machine without an accelerator."""
+    monkeypatch.setenv("TRIAGE_MODEL", str(MODEL))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+def triage(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("TRIAGE_RUNTIME", "auto", "torch cpu float32"),  # what scores until a backlog is worth measuring
+        ("TRIAGE_RUNTIME", "torch", "torch cpu float32"),
+        ("TRIAGE_PRECISION", "bfloat16", "torch cpu bfloat16"),
+    ],
+)
+def test_what_the_network_runs_on_is_named(monkeypatch, name: str, value: str, found: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert check_scoring().startswith(found)
+
+
+def test_a_device_that_is_not_there_is_found_before_a_run_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_DEVICE", "abacus")
+    with pytest.raises(SettingsError, match="device for scoring cannot be used"):
+        check_scoring()
+    result = triage("doctor")
+    assert result.exit_code == 1
+
+
+@pytest.fixture
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address=None
+    ) as cluster:
+        yield cluster
+
+
+def test_the_workers_of_a_cluster_are_counted(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_SCORING_CLUSTER", cluster.scheduler_address)
+    assert check_scoring() == f"2 workers at {cluster.scheduler_address}, of this version"
+
+
+def test_a_cluster_without_workers_is_not_ready(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_CLUSTER_SECONDS", 3.0)
+    monkeypatch.setenv("TRIAGE_SCORING_CLUSTER", cluster.scheduler_address)
+    cluster.scale(0)
+    cluster.sync(cluster._correct_state)
+    with pytest.raises(ClusterError, match="has no workers; found none within 3 s"):
+        check_scoring()
+
+
+def test_a_cluster_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_CLUSTER_SECONDS", 3.0)
+    monkeypatch.setenv("TRIAGE_SCORING_CLUSTER", "tcp://127.0.0.1:9")
+    with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9 cannot be reached"):
+        check_scoring()
+
+
+def test_one_package_that_does_not_load_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(b"not a zip")
+    monkeypatch.setenv("TRIAGE_MODEL", os.pathsep.join([str(damaged), str(MODEL)]))
+    with pytest.raises(PackageError, match=r"1 of 2 model packages cannot be used.*damaged\.zip"):
+        check_models()
+    assert check_scoring().startswith("torch cpu float32"), "the other can score"
+    result = triage("doctor", "--model")
+    assert result.exit_code == 1
+    assert f"{NAME}, backbone " in result.stdout
+    assert "torch cpu float32" in result.stdout
+    assert f"Error The model package {damaged} is no zip file" in " ".join(result.stderr.split())
