@@ -25,8 +25,8 @@ from triage_assets.scoring.planning import (
 # The backlog (snapshot columns) and the live frames of one organization, read when they are needed.
 LoadBacklog = Callable[[], tuple[pa.Table, pa.Table]]
 
-# A run that is killed loses the unit in hand: at 2.3 CPU seconds a sequence, a minute of two cores. Committing a unit costs
-# about 0.01 s (docs/scale.md), so larger units would save nothing; smaller ones would make batches less full.
+# A run that is killed loses the unit in hand: at 2.3 CPU seconds a sequence, a minute of two cores. Committing a unit
+# costs about 0.01 s (docs/scale.md), so larger units would save nothing; smaller ones would make batches less full.
 UNIT_SEQUENCES = 64
 
 
