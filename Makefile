@@ -42,7 +42,7 @@ bench: setup
 	$(BIN)/python benchmarks/pull.py
 	$(BIN)/python benchmarks/shards.py
 	$(BIN)/python benchmarks/no_op.py
-	$(BIN)/python -m benchmarks.planning
+	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.score
 
 campaign: setup
