@@ -44,7 +44,7 @@ def test_what_the_network_runs_on_is_named(monkeypatch, name: str, value: str, f
 
 
 def test_a_device_that_is_not_there_is_found_before_a_run_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRIAGE_DEVICE", "abacus")
+    monkeypatch.setenv("TRIAGE_DEVICE", "xpu")
     with pytest.raises(SettingsError, match="device for scoring cannot be used"):
         check_scoring()
     result = triage("doctor")

@@ -183,7 +183,8 @@ def score(
                     print(json.dumps(result))
                 else:
                     verdict = "positive" if result["is_positive"] else "negative"
-                    text = f"{result['name']}: {verdict}, probability {result['max_probability']:.4f}"
+                    rule = f"{verdict} by the package's own threshold"
+                    text = f"{result['name']}: probability {result['max_probability']:.4f}, {rule}"
                     print(f"{text} ({engine.runtime})" if lower else text)
         end(failed)
 

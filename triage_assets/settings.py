@@ -63,8 +63,8 @@ class Settings(BaseSettings):
     @field_validator("triage_device")
     @classmethod
     def _check_device(cls, value: str) -> str:
-        if not re.fullmatch(r"[a-z]+(:\d+)?", value):
-            raise ValueError("expected auto, or torch's name of a device, like cpu, cuda, cuda:1, mps")
+        if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", value):
+            raise ValueError("expected auto, cpu, cuda, cuda:1, mps or xpu")
         return value
 
     @field_validator("triage_scoring_cluster")

@@ -154,6 +154,9 @@ def test_a_package_that_vanished_freezes_neither_the_others_nor_the_split(workpl
     assert len(load_current(workplace.store, read_identity(one).name)) == 12
     lists = read_lists(workplace.store)
     assert lists["dropped"] == set()
+    for name in ("review.json", "unlabeled.json", "model_config.json"):
+        said = json.loads(workplace.store.read(f"worklists/{name}"))["split_without"]
+        assert said == ["/nowhere/model.zip (No such file or directory)"]
 
     gone = sorted(workplace.backlog_ids())[0]
     workplace.server.backlog.remove_sequence(gone)
@@ -163,6 +166,17 @@ def test_a_package_that_vanished_freezes_neither_the_others_nor_the_split(workpl
     warned = " ".join(workplace.triage("worklists").output.split())
     assert "split without /nowhere/model.zip (No such file or directory)" in warned
     assert workplace.server.refused_writes == []
+
+
+def test_a_model_that_has_scored_nothing_does_not_empty_the_worklists(workplace, monkeypatch, one, two) -> None:
+    use(monkeypatch, one)
+    workplace.triage("run")
+    before = {item.path: workplace.store.read(item.path) for item in workplace.store.list("worklists")}
+    use(monkeypatch, two)
+    output = " ".join(workplace.triage("worklists", code=1).output.split())
+    assert "No configured model has scored anything, so the worklists are left as they were" in output
+    assert f"scores of {read_identity(one).name}" in output
+    assert {item.path: workplace.store.read(item.path) for item in workplace.store.list("worklists")} == before
 
 
 def test_packages_that_all_vanished_stop_a_run_before_it_pulls(workplace, monkeypatch) -> None:

@@ -28,6 +28,12 @@ class ScoresAtHand:
     missing: tuple[str, ...]
     refused: Mapping[Path, PackageError]
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Each configured model that has no say in a split, with the reason."""
+        unscored = [f"{name}: nothing is scored by it yet, `triage run` does" for name in self.missing]
+        return (*unscored, *(f"{path} ({error.found})" for path, error in self.refused.items()))
+
 
 def load_backlog_table(store: Store) -> tuple[pa.Table, Mapping[str, str]]:
     """The backlog of all organizations, in the columns that the worklists need, and each organization's stage."""

@@ -12,6 +12,7 @@ from triage_assets.defs.metadata import score_histogram, table
 from triage_assets.defs.predictions import predictions
 from triage_assets.defs.raw_sequences import raw_sequences
 from triage_assets.defs.resources import ModelsResource, StoreResource
+from triage_assets.errors import SettingsError
 from triage_assets.settings import load_settings
 from triage_assets.worklists.records import FOLDER, INVARIANTS
 
@@ -42,7 +43,7 @@ def worklists(
 ) -> dg.MaterializeResult:
     """To Review for people, Unlabel as a ready-to-send file that nobody sends; only this asset knows the threshold."""
     from triage_assets.worklists.build import build_results
-    from triage_assets.worklists.export import check_invariants, describe_caution, write_worklists
+    from triage_assets.worklists.export import check_invariants, describe_caution, listed_models, write_worklists
     from triage_assets.worklists.summary import count_by_organization, count_disagreements
 
     target = store.open()
@@ -51,8 +52,15 @@ def worklists(
     backlog, stages = load_backlog_table(target)
     at_hand = load_model_scores(target, models.packages(target), config.detector, settings.triage_precision)
     scores = at_hand.scores
+    if not scores and listed_models(target):
+        raise SettingsError(
+            "No configured model has scored anything, so the worklists are left as they were",
+            found="; ".join(at_hand.left_out),
+            expected=f"scores of {', '.join(listed_models(target))}, of which they are made, or of another model",
+            do="Run `triage run`, or correct TRIAGE_MODEL or TRIAGE_PRECISION.",
+        )
     results = build_results(backlog, scores, threshold)
-    report = write_worklists(target, results, scores, threshold, stages)
+    report = write_worklists(target, results, scores, threshold, stages, at_hand.left_out)
     context.log.info(f"{report.n_review} To Review, {report.n_unlabeled} Unlabel, {report.n_dropped} dropped")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(report.data_version),
@@ -60,6 +68,7 @@ def worklists(
             "threshold": threshold,
             "models": ", ".join(model.name for model in scores) or "none",
             "caution": describe_caution(scores) or "none",
+            "split_without": "; ".join(at_hand.left_out) or "none",
             "backlog": report.n_backlog,
             "review": report.n_review,
             "unlabeled": report.n_unlabeled,
@@ -96,11 +105,10 @@ def _check_stage(stages: Mapping[str, str]) -> dg.AssetCheckResult:
 
 
 def _check_models(at_hand: ScoresAtHand) -> dg.AssetCheckResult:
-    left_out = [f"split without {name}: nothing is scored by it yet, `triage run` does" for name in at_hand.missing]
-    left_out += [f"split without {path} ({error.found})" for path, error in at_hand.refused.items()]
     return dg.AssetCheckResult(
         check_name="every_model_has_scores",
-        passed=not left_out,
+        passed=not at_hand.left_out,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(left_out) or "every configured model's scores are in the split",
+        description="; ".join(f"split without {model}" for model in at_hand.left_out)
+        or "every configured model's scores are in the split",
     )

@@ -59,10 +59,12 @@ def write_worklists(
     models: Sequence[ModelScores],
     threshold: float,
     stages: Mapping[str, str] | None = None,
+    split_without: Sequence[str] = (),
 ) -> WorklistsReport:
     """Write every worklist file that differs from what is there; model_config.json, which lists their digests, last.
 
-    ``stages`` says of each organization which processing stage its backlog is of.
+    ``stages`` says of each organization which processing stage its backlog is of, ``split_without`` which models were
+    meant to have a say and had none, and why.
     """
     store.sweep_unfinished(FOLDER)
     review = in_review_order(results)
@@ -75,15 +77,17 @@ def write_worklists(
         "is_unsure": False,
         "force": False,
     }
-    caution = {"caution": text} if (text := describe_caution(models)) else {}
+    notices: dict[str, Any] = {"caution": text} if (text := describe_caution(models)) else {}
+    if split_without:
+        notices["split_without"] = list(split_without)
     files = {
         "results.parquet": _parquet(results, score_names(models)),
         "results.json": _json_lines(results),
-        "review.json": _worklist(threshold, review, caution),
-        "unlabeled.json": _worklist(threshold, unlabeled, {**caution, "bulk_payload": bulk_payload}),
+        "review.json": _worklist(threshold, review, notices),
+        "unlabeled.json": _worklist(threshold, unlabeled, {**notices, "bulk_payload": bulk_payload}),
         "dropped.json": _dropped(dropped),
     }
-    files["model_config.json"] = _model_config(models, threshold, stages or {}, files)
+    files["model_config.json"] = _model_config(models, threshold, stages or {}, split_without, files)
     changed = tuple(name for name, data in files.items() if store.read_or_none(f"{FOLDER}/{name}") != data)
     for name in changed:
         store.write(f"{FOLDER}/{name}", files[name])
@@ -177,7 +181,11 @@ def _parquet(rows: pd.DataFrame, names: Sequence[str]) -> bytes:
 
 
 def _model_config(
-    models: Sequence[ModelScores], threshold: float, stages: Mapping[str, str], files: Mapping[str, bytes]
+    models: Sequence[ModelScores],
+    threshold: float,
+    stages: Mapping[str, str],
+    split_without: Sequence[str],
+    files: Mapping[str, bytes],
 ) -> bytes:
     content = {
         "format_version": FORMAT_VERSION,
@@ -188,6 +196,7 @@ def _model_config(
             {"name": model.name, "version": model.version, "caution": model.caution, **model.provenance}
             for model in models
         ],
+        "split_without": list(split_without),
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
     return json.dumps(content, indent=1, sort_keys=False, ensure_ascii=False).encode() + b"\n"

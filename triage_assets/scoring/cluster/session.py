@@ -201,7 +201,10 @@ class _PunctualClient(Client):
             raise
         except Exception as error:
             # The bytes of another protocol, read as lengths and pickles, fail in any way, MemoryError among them.
-            raise OSError(f"what is there does not answer as a Dask scheduler: {type(error).__name__}") from error
+            text = (
+                "what is there does not speak Dask's protocol: another server, or TLS that is not configured for Dask"
+            )
+            raise OSError(text) from error
 
 
 def _connect(address: str, patience: Patience) -> Client:

@@ -46,9 +46,9 @@ def open_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise SettingsError(
             "The device for scoring cannot be used",
-            found=f"{name!r}: {' '.join(str(error).split())[:200]}",
-            expected="`cpu`, or a device that torch finds on this machine, such as `cuda`",
-            do="Choose another `device`.",
+            found=f"{name!r}: {' '.join(str(error).split())[:120]} ...",
+            expected="a device that torch finds on this machine; `cpu` always is",
+            do="Choose another device (TRIAGE_DEVICE, `--device`, or `device` in the run's configuration).",
         ) from None
     return device
 
