@@ -481,7 +481,7 @@ def test_the_engine_version_is_recorded_with_the_scores(store):
 def test_a_device_that_is_not_there_is_refused_before_anything_is_written(store):
     backlog = backlog_of(1)
     backlog.pack(store)
-    with pytest.raises(SettingsError, match=r"abacus.*Choose another `device`"):
+    with pytest.raises(SettingsError, match=r"abacus.*Choose another device"):
         run(store, backlog, choice=RuntimeChoice(device="abacus"))
     assert not (store.root / "predictions").exists()
 
