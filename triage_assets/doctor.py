@@ -5,6 +5,7 @@ What lives here: looking, without changing anything but a probe in the store. Wh
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,9 +132,8 @@ def _try_cluster(address: str, settings: Settings) -> str:
     use = ModelUse(next(iter(readings.found.values())), DETECTOR_ANNOTATOR, settings.runtime_choice, Permissions())
     job = ClusterJob(uuid.uuid4().hex, open_store(settings.triage_store), use, landmark=None)
     try:
-        session = open_session(address, job, patience, is_first=True)
-        n_workers = session.n_workers()
+        with closing(open_session(address, job, patience, is_first=True)) as session:
+            n_workers = session.n_workers()
     except CONNECTION_LOST as error:
         raise give_up(address, 1, error) from None
-    session.close()
     return f"{n_workers} {'worker' if n_workers == 1 else 'workers'} at {address}, of this version"
