@@ -20,7 +20,15 @@ TriageError
 ├── PackageError               a model package that cannot be used
 ├── ScoringError               one sequence, or one model in a worker, cannot be scored
 ├── ClusterError               the cluster that scores cannot be used
-└── ImageError                 bytes that are no readable image
+├── ImageError                 bytes that are no readable image
+└── ReviewError                the review database, or what was asked of it
+    ├── ReviewUnavailable      it cannot be reached, opened, or is gone in the middle
+    │   ├── ReviewBusy         another writer has held it for too long
+    │   └── ReviewReadOnly     it may be read and not written
+    ├── NotInReview            a group or a sequence that it does not have
+    ├── InvalidDecision        a decision that can never be carried out as it was asked for
+    ├── NotMembers             sequences that are not members of the named group
+    └── LabelConflict          the group carries another label
 """
 
 
@@ -121,3 +129,35 @@ class ClusterError(TriageError):
 
 class ImageError(TriageError):
     """Bytes that should be an image are none, or are cut short."""
+
+
+class ReviewError(TriageError):
+    """The review database, or what was asked of it."""
+
+
+class ReviewUnavailable(ReviewError):
+    """The review database cannot be reached or opened, or is gone in the middle."""
+
+
+class ReviewBusy(ReviewUnavailable):
+    """Another writer has held the review database for too long; trying again helps."""
+
+
+class ReviewReadOnly(ReviewUnavailable):
+    """The review database may be read and not written."""
+
+
+class NotInReview(ReviewError):
+    """The review database has no such group or sequence."""
+
+
+class InvalidDecision(ReviewError):
+    """What was decided can never be carried out as it was asked for."""
+
+
+class NotMembers(ReviewError):
+    """Some of the sequences are not members of the named group."""
+
+
+class LabelConflict(ReviewError):
+    """The group carries another label than the one that was given."""

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     triage_precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="bfloat16 is faster and moves scores: its predictions are kept apart."
     )
+    triage_review_db: str | None = Field(
+        None, description="SQLAlchemy URL of the review database; review.sqlite in the store's folder if not set."
+    )
     triage_scoring_cluster: str | None = Field(
         None, description="Address of a Dask scheduler whose workers score; this process scores where it is not set."
     )
@@ -82,6 +85,11 @@ class Settings(BaseSettings):
         if not parts.hostname or parts.port is None or parts.path or parts.query or " " in value:
             raise ValueError(f"expected a host and a port: {wanted}")
         return address
+
+    @property
+    def review_url(self) -> str:
+        """The SQLAlchemy URL of the review database, which may hold a password."""
+        return self.triage_review_db or f"sqlite:///{Path(self.triage_store).absolute() / 'review.sqlite'}"
 
     @property
     def runtime_choice(self) -> RuntimeChoice:

@@ -1,0 +1,1 @@
+"""One module per kind of thing that the API is about; each turns requests into one call of a domain package."""
