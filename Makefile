@@ -26,6 +26,7 @@ dev: setup
 	@$(BIN)/triage dev --sequences $(SEQUENCES)
 
 test: setup lint
+	@tests/install_system_packages.sh
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not campaign'
 
 lint: setup
@@ -44,6 +45,7 @@ bench: setup
 	$(BIN)/python benchmarks/no_op.py
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.score
+	$(BIN)/python -m benchmarks.groups_page
 
 campaign: setup
 	$(BIN)/python -m pytest -m campaign

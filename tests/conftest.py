@@ -1,4 +1,7 @@
-"""Fixtures shared by all tests: a clean environment, so that no setting of the machine reaches a test; a small disk."""
+"""Fixtures shared by all tests: a clean environment, so that no setting of the machine reaches a test; a small disk.
+
+The review databases are those of `tests.databases`.
+"""
 
 import os
 import subprocess
@@ -6,6 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.databases import (  # noqa: F401
+    database_kind,
+    migrated_postgres,
+    migrated_sqlite,
+    new_review_url,
+    postgres,
+    review,
+    review_url,
+)
 
 
 @pytest.fixture(autouse=True)

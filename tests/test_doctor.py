@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ import torch
 from distributed import LocalCluster
 from typer.testing import CliRunner, Result
 
+from tests.review.rows import add_decision, add_group
 from tests.scoring.reference import MODEL
 from triage_assets import doctor
 from triage_assets.cli import app
-from triage_assets.doctor import check_models, check_scoring
-from triage_assets.errors import ClusterError, PackageError, SettingsError
+from triage_assets.doctor import check_models, check_review, check_scoring
+from triage_assets.errors import ClusterError, PackageError, ReviewUnavailable, SettingsError
+from triage_assets.review.database import open_review
 from triage_assets.scoring.identity import read_identity
 
 NAME = read_identity(MODEL).name
@@ -92,3 +95,21 @@ def test_one_package_that_does_not_load_hides_no_other(monkeypatch: pytest.Monke
     assert f"{NAME}, backbone " in result.stdout
     assert "torch cpu float32" in result.stdout
     assert f"Error The model package {damaged} is no zip file" in " ".join(result.stderr.split())
+
+
+def test_the_review_database_is_opened_counted_and_left_as_it_was(review_url: str, monkeypatch) -> None:
+    monkeypatch.setenv("TRIAGE_REVIEW_DB", review_url)
+    with closing(open_review(review_url)) as review:
+        with review.write() as write:
+            add_group(write.connection, 1)
+            add_decision(write.connection, group_id=1)
+        found = check_review()
+        assert found == f"{review.name} can be written, version 0001; 1 groups, 1 decisions"
+        with review.write() as write:
+            assert write.revision == 2
+
+
+def test_a_review_database_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_REVIEW_DB", "postgresql://localhost:9/review")
+    with pytest.raises(ReviewUnavailable, match="postgresql://localhost:9/review cannot be used"):
+        check_review()

@@ -92,3 +92,25 @@ def test_the_password_is_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANNOTATOR_API_PASSWORD", "correct horse")
     settings = load_settings()
     assert "horse" not in f"{settings} {settings!r} {settings.model_dump()}"
+
+
+def test_the_review_database_is_a_file_in_the_store(tmp_path: Path) -> None:
+    assert load_settings(triage_store="kept").review_url == f"sqlite:///{tmp_path / 'kept' / 'review.sqlite'}"
+
+
+def test_a_store_in_a_bucket_asks_for_a_review_database() -> None:
+    with pytest.raises(SettingsError, match=r"TRIAGE_STORE=s3://bucket/prefix.*Set TRIAGE_REVIEW_DB"):
+        _ = load_settings(triage_store="s3://bucket/prefix").review_url
+
+
+def test_the_password_of_the_review_database_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_REVIEW_DB", "postgresql+psycopg://triage:hidden@localhost/triage")
+    settings = load_settings()
+    assert "hidden" not in repr(settings)
+    assert settings.review_url.endswith("triage:hidden@localhost/triage")
+
+
+def test_an_unknown_joining_policy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_JOINING", "sometimes")
+    with pytest.raises(SettingsError, match="TRIAGE_JOINING is 'sometimes'"):
+        load_settings()

@@ -23,6 +23,7 @@ from triage_assets.console import (
     end,
     errors,
     errors_as_sentences,
+    print_groups,
     print_pull,
     print_scores,
     print_worklists,
@@ -33,9 +34,11 @@ from triage_assets.errors import PackageError, ScoringError, SettingsError, Tria
 from triage_assets.model_commands import models_app
 from triage_assets.scoring.records import AUTO, FLOAT32, TORCH, RuntimeChoice
 from triage_assets.shard_commands import shards_app
+from triage_assets.viewer_command import viewer
 
 if TYPE_CHECKING:
     from triage_assets.demo.server import DemoAnnotator
+    from triage_assets.orchestrate import StageOutcome
 
 app = typer.Typer(
     help="Turn a wildfire-camera annotation backlog into worklists. Settings come from the environment or a file .env.",
@@ -46,6 +49,7 @@ app = typer.Typer(
 )
 app.add_typer(shards_app, name="shards")
 app.add_typer(models_app, name="models")
+app.command()(viewer)
 
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Make the backlog the oldest so many sequences of each organization.")
@@ -69,7 +73,7 @@ Seed = Annotated[int, typer.Option(help="Another seed gives other scenes.")]
 def run(
     limit: Limit = None, stage: Stage = None, organization: OrganizationName = None, threshold: Threshold = None
 ) -> None:
-    """Pull the backlog, pack and score its frames, and write the worklists; only what is missing is done."""
+    """Pull the backlog, pack its frames, group, score and split it; only what is missing is done."""
     with errors_as_sentences():
         _run(limit, stage, organization, threshold)
 
@@ -88,16 +92,23 @@ def pull(limit: Limit = None, stage: Stage = None, organization: OrganizationNam
 
 @app.command()
 def worklists(threshold: Threshold = None) -> None:
-    """Split the scored backlog anew; nothing is pulled or scored."""
+    """Split the scored backlog anew, with what people decided since; nothing is pulled or scored."""
     with errors_as_sentences():
         from triage_assets.orchestrate import given, materialize, open_instance
 
         with open_instance() as instance:
-            outcome = materialize(instance, ["worklists"], config={"worklists": given(threshold=threshold)})
-        if outcome.error:
-            raise outcome.error
-        print_worklists(outcome.metadata["worklists"])
-        end(outcome.failed_checks, outcome.warnings)
+            grouping = materialize(instance, ["sequence_groups"])
+            split = materialize(instance, ["worklists"], config={"worklists": given(threshold=threshold)})
+        _print_stages(grouping, split)
+        end([*grouping.troubles, *split.troubles], [*grouping.warnings, *split.warnings])
+
+
+def _print_stages(grouping: "StageOutcome", split: "StageOutcome") -> None:
+    """What came of grouping and splitting, as far as they came."""
+    if groups := grouping.metadata.get("sequence_groups"):
+        print_groups(groups)
+    if worklists := split.metadata.get("worklists"):
+        print_worklists(worklists)
 
 
 def _run(
@@ -118,6 +129,7 @@ def _run(
     with open_instance() as instance:
         totals = pull_backlog(instance, Scope(limit, stage, organization), progress_bars)
         print_pull(totals, is_limited=limit is not None)
+        grouping = materialize(instance, ["sequence_groups"])
         with progress_bars("scoring"):
             scoring = materialize(instance, ["predictions"])
         split = StageOutcome()
@@ -125,11 +137,10 @@ def _run(
             print_scores(model_runs(scored))
             # In a run of its own: what some models have scored is not to wait for the repair of another.
             split = materialize(instance, ["worklists"], config={"worklists": given(threshold=threshold)})
-    if "worklists" in split.metadata:
-        print_worklists(split.metadata["worklists"])
-    stages = (scoring, split)
+    _print_stages(grouping, split)
+    stages = (grouping, scoring, split)
     troubles = [*totals.troubles, *(trouble for stage in stages for trouble in stage.troubles)]
-    warnings = [*totals.warnings, *scoring.warnings, *split.warnings]
+    warnings = [*totals.warnings, *(warning for stage in stages for warning in stage.warnings)]
     if scored and not (totals.has_news or scored["scored_now"] or troubles or warnings):
         console.print("Nothing was left to do: 0 frames downloaded, 0 sequences scored.")
     end(troubles, warnings)
@@ -231,7 +242,7 @@ def _announce(server: "DemoAnnotator") -> None:
 
 @app.command()
 def demo(sequences: SequenceCount = 60) -> None:
-    """Run the whole graph against a demo annotator: pull, pack, score, split."""
+    """Run the whole graph against a demo annotator: pull, pack, group, score, split."""
     with errors_as_sentences(), _demo_annotator(sequences):
         _run()
         console.print("\nOpen the graph with `make dev`, then http://127.0.0.1:3000 in a browser.")

@@ -121,6 +121,14 @@ def describe_run(run: "ModelRun") -> str:
     return f"{run.scored:,} sequences scored{cost}, {run.reused:,} reused, by {run.model}"
 
 
+def print_groups(groups: Mapping[str, Any]) -> None:
+    """How much of the work recurs."""
+    console.print(
+        f"Groups    {groups['groups_of_two_or_more']:,} things seen twice or more often: one decision each saves "
+        f"{groups['clicks_saved_percent']:g}% of the clicks"
+    )
+
+
 def print_worklists(split: Mapping[str, Any]) -> None:
     """Where the sequences went, and what must be known about the scores that sent them there."""
     if split["caution"] != "none":

@@ -63,11 +63,24 @@ def check_scoring() -> str:
     return _try_runtime(settings) if address is None else _try_cluster(address, settings)
 
 
+def check_review() -> str:
+    """The review database opens, is of this version, and can be written."""
+    from triage_assets.review.database import open_review
+
+    with closing(open_review(load_settings().review_url)) as review:
+        review.require_writable()
+        found = review.contents()
+    return (
+        f"{review.name} can be written, version {found.version}; {found.n_groups} groups, {found.n_decisions} decisions"
+    )
+
+
 # In this order; where the first fails the others are not tried, because they all need the settings.
 CHECKS: dict[str, Callable[[], str]] = {
     "settings": check_settings,
     "annotator": check_annotator,
     "store": check_store,
+    "review": check_review,
     "model": check_models,
     "scoring": check_scoring,
 }

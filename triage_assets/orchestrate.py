@@ -25,6 +25,7 @@ from triage_assets.definitions import defs
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import open_client
 from triage_assets.defs.scoring_metadata import BY_MODEL, FOLDER, predictions_folder
+from triage_assets.defs.writer_pool import free_abandoned_slots
 from triage_assets.errors import SettingsError, TriageError, UnknownOrganization
 from triage_assets.scoring.identity import read_identity
 from triage_assets.settings import load_settings, require_annotator
@@ -227,6 +228,7 @@ def materialize(
     fault of ours and is raised.
     """
     run_id, failure = str(uuid.uuid4()), None
+    free_abandoned_slots(instance)
     run_config = {**_QUIET, "ops": {name: {"config": dict(values)} for name, values in (config or {}).items()}}
     job = defs.resolve_implicit_global_asset_job_def()
     try:

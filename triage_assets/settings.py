@@ -13,9 +13,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from triage_assets.errors import SettingsError
+from triage_assets.groups.records import Joining
 from triage_assets.scoring.records import AUTO, RuntimeChoice
 
-_SECRETS = ("annotator_api_password",)
+_SECRETS = ("annotator_api_password", "triage_review_db")
 
 
 class Settings(BaseSettings):
@@ -51,8 +52,13 @@ class Settings(BaseSettings):
     triage_precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="bfloat16 is faster and moves scores: its predictions are kept apart."
     )
-    triage_review_db: str | None = Field(
+    triage_review_db: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the review database; review.sqlite in the store's folder if not set."
+    )
+    triage_joining: Joining = Field(
+        Joining.INHERIT,
+        description="inherit: a sequence that joins a labelled group gets its label; freeze: a validated group takes no "
+        "new members, and assignment never labels.",
     )
     triage_scoring_cluster: str | None = Field(
         None, description="Address of a Dask scheduler whose workers score; this process scores where it is not set."
@@ -88,8 +94,17 @@ class Settings(BaseSettings):
 
     @property
     def review_url(self) -> str:
-        """The SQLAlchemy URL of the review database, which may hold a password."""
-        return self.triage_review_db or f"sqlite:///{Path(self.triage_store).absolute() / 'review.sqlite'}"
+        """The SQLAlchemy URL of the review database, which may hold a password. Raises `SettingsError`."""
+        if self.triage_review_db is not None:
+            return self.triage_review_db.get_secret_value()
+        if "://" in self.triage_store:
+            raise SettingsError(
+                "The review database cannot be in the store's bucket",
+                found=f"TRIAGE_STORE={self.triage_store} and no TRIAGE_REVIEW_DB",
+                expected="an SQLAlchemy URL, like postgresql://triage@db/triage or sqlite:////srv/triage/review.sqlite",
+                do="Set TRIAGE_REVIEW_DB.",
+            )
+        return f"sqlite:///{Path(self.triage_store).absolute() / 'review.sqlite'}"
 
     @property
     def runtime_choice(self) -> RuntimeChoice:

@@ -1,18 +1,24 @@
 """What starts runs: the poll of a real annotator, the nightly pass, and the conditions that follow upstream changes."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy import insert
 
 from triage_assets.annotator.records import partition_key
 from triage_assets.definitions import defs
-from triage_assets.defs.automation import nightly, poll_annotator
-from triage_assets.defs.resources import AnnotatorResource, StoreResource
+from triage_assets.defs.automation import follow_decisions, nightly, poll_annotator
+from triage_assets.defs.resources import AnnotatorResource, ReviewResource, StoreResource
 from triage_assets.demo.backlog import DemoBacklog
 from triage_assets.demo.server import DemoAnnotator
+from triage_assets.review.database import open_review
+from triage_assets.review.models import DecisionRow
+from triage_assets.review.records import Action
+from triage_assets.settings import load_settings
 
 
 @pytest.fixture
@@ -109,7 +115,9 @@ def requested(instance: dg.DagsterInstance, asset: str, cursor: object = None) -
 @pytest.mark.parametrize(
     ("asset", "upstream", "partition"),
     [
-        ("worklists", "raw_sequences", "a-1"),  # one organization of many was pulled
+        ("sequence_groups", "raw_sequences", "a-1"),  # one organization of many was pulled
+        ("worklists", "raw_sequences", "a-1"),
+        ("worklists", "sequence_groups", None),  # groups are new
         ("worklists", "predictions", None),  # scores are new
         ("predictions", "frame_shards", "a-1"),  # frames are new
     ],
@@ -125,3 +133,28 @@ def test_the_follower_runs_once_for_each_change(
     assert count == 1
     count, cursor = requested(instance, asset, cursor)
     assert count == 0
+
+
+def look_for_decisions(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs)
+    result = follow_decisions(context, review=ReviewResource(url=None))
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def test_a_decision_is_followed_once_and_no_database_is_made_for_looking(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    assert "nobody has decided" in str(look_for_decisions(instance, None).skip_reason)
+    assert not (tmp_path / "data").exists()
+
+    with contextlib.closing(open_review(load_settings().review_url)) as review:
+        assert not look_for_decisions(instance, None).run_requests
+        with review.write() as write:
+            write.connection.execute(insert(DecisionRow).values(at=write.now, action=Action.INHERIT, details={}))
+        assert not look_for_decisions(instance, None).run_requests  # nobody decided that
+        with review.write() as write:
+            write.connection.execute(insert(DecisionRow).values(at=write.now, action=Action.VALIDATE, details={}))
+    first = look_for_decisions(instance, None)
+    assert len(first.run_requests or ()) == 1
+    assert not look_for_decisions(instance, first.cursor).run_requests

@@ -18,7 +18,8 @@ GRAPH = {
     "frame_shards": {"raw_sequences"},
     "predictions": {"raw_sequences", "frame_shards"},
     "org_predictions": {"predictions"},
-    "worklists": {"raw_sequences", "predictions"},
+    "sequence_groups": {"raw_sequences"},
+    "worklists": {"raw_sequences", "sequence_groups", "predictions"},
 }
 PROBE = """
 import pathlib, socket
@@ -58,9 +59,9 @@ def test_the_version_of_predictions_is_the_hash_of_the_model(tmp_path: Path, val
     assert done.stdout.strip() == (hashlib.sha256(file.read_bytes()).hexdigest() if file else "None")
 
 
-def test_only_the_split_follows_by_itself() -> None:
+def test_only_groups_and_the_split_follow_by_themselves() -> None:
     on = {sensor.name for sensor in SENSORS if sensor.default_status == dg.DefaultSensorStatus.RUNNING}
-    assert on == {"follow_with_worklists"}
+    assert on == {"follow_with_groups_and_worklists", "follow_decisions"}
     assert {schedule.default_status for schedule in SCHEDULES} == {dg.DefaultScheduleStatus.STOPPED}
 
 

@@ -6,7 +6,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from tests.worklists.review_tables import annotate, reviewed
 from triage_assets.errors import SettingsError
+from triage_assets.review.records import Origin, Stage
 from triage_assets.worklists.build import build_results, in_review_order
 from triage_assets.worklists.records import NOT_SCORED, OUT_OF_DATE, ModelScores
 from triage_assets.worklists.summary import count_by_organization, count_disagreements
@@ -25,6 +27,7 @@ def backlog_of(
             "organization_id": pa.array([100] * len(ids), pa.int64()),
             "organization_name": pa.array([organization] * len(ids), pa.string()),
             "camera_name": pa.array(["brison-00"] * len(ids), pa.string()),
+            "azimuth": pa.array([45] * len(ids), pa.int64()),
             "recorded_at": pa.array([START] * len(ids), MOMENT),
             "last_seen_at": pa.array([last_seen_at] * len(ids), MOMENT),
             "n_detections": pa.array([n_detections] * len(ids), pa.int32()),
@@ -139,10 +142,10 @@ def test_a_sequence_listed_under_two_organizations_counts_once() -> None:
 
 def test_counts_by_organization_add_up_to_the_backlog() -> None:
     both = pa.concat_tables([backlog_of(1, 2), backlog_of(3, 4, organization="<b>\n")])
-    results = build_results(both, [scores_of({1: 0.9, 2: 0.1, 3: 0.9})], 0.35)
+    results = build_results(both, [scores_of({1: 0.9, 2: 0.1, 3: 0.9})], 0.35, reviewed(annotate(2)))
     assert list(count_by_organization(results)) == [
-        {"organization": "SDIS Ardèche", "sequences": 2, "review": 1, "unlabeled": 1, "dropped": 0},
-        {"organization": "<b>\n", "sequences": 2, "review": 1, "unlabeled": 0, "dropped": 1},
+        {"organization": "<b>\n", "sequences": 2, "review": 1, "unlabeled": 0, "labeled": 0, "dropped": 1},
+        {"organization": "SDIS Ardèche", "sequences": 2, "review": 1, "unlabeled": 0, "labeled": 1, "dropped": 0},
     ]
 
 
@@ -156,11 +159,58 @@ def test_disagreements_are_counted_where_they_are() -> None:
     both = pa.concat_tables([backlog_of(1, 2, 3), backlog_of(4, 5, organization="Forêt d'Orléans")])
     models = [
         scores_of({1: 0.9, 2: 0.1, 3: 0.9, 4: 0.9, 5: 0.9}),
-        scores_of({1: 0.1, 2: 0.8, 3: 0.9, 4: "predict_failed", 5: 0.2}, "2.0-bbbbbbbb"),
+        scores_of({1: 0.1, 2: 0.8, 3: 0.1, 4: "predict_failed", 5: 0.2}, "2.0-bbbbbbbb"),
     ]
-    # Of sequence 4 there is one opinion only, so nobody disagrees.
-    assert list(count_disagreements(build_results(both, models, 0.35))) == [
+    decided = reviewed(annotate(3))
+    # Of sequence 4 there is one opinion only, so nobody disagrees; sequence 3 is labelled, so nobody needs to look.
+    assert list(count_disagreements(build_results(both, models, 0.35, decided))) == [
         {"organization": "SDIS Ardèche", "sequences": 2, "for example": "1, 2"},
         {"organization": "Forêt d'Orléans", "sequences": 1, "for example": "5"},
     ]
     assert list(count_disagreements(build_results(both, models[:1], 0.35))) == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "bucket"),
+    [
+        (Stage.IMPORTED, "review"),  # nobody has begun
+        (Stage.READY_TO_ANNOTATE, "review"),  # a placeholder
+        (Stage.UNDER_ANNOTATION, "review"),  # begun and not decided
+        (Stage.SEQ_ANNOTATION_DONE, "labeled"),
+        (Stage.IN_REVIEW, "labeled"),
+        (Stage.NEEDS_MANUAL, "labeled"),
+        (Stage.ANNOTATED, "labeled"),
+    ],
+)
+def test_a_sequence_is_labeled_from_the_decision_on(stage: Stage, bucket: str) -> None:
+    row = build_results(backlog_of(1), [scores_of({1: 0.9})], 0.35, reviewed(annotate(1, stage=stage))).iloc[0]
+    assert (row["triage_bucket"], row["annotation_stage"], row["decision"]) == (bucket, stage, "keep")
+
+
+@pytest.mark.parametrize("origin", Origin)
+def test_a_label_counts_however_the_sequence_came_by_it(origin: Origin) -> None:
+    row = build_results(backlog_of(1), [scores_of({1: 0.9})], 0.35, reviewed(annotate(1, origin=origin))).iloc[0]
+    assert (row["triage_bucket"], row["annotation_origin"]) == ("labeled", origin)
+
+
+def test_a_labelled_sequence_that_no_model_could_score_is_not_dropped() -> None:
+    row = build_results(backlog_of(1), [scores_of({1: "no_images"})], 0.35, reviewed(annotate(1))).iloc[0]
+    assert (row["triage_bucket"], row["decision"], row["dropped_reason"]) == ("labeled", None, "no_images")
+
+
+def test_each_row_says_its_group_and_what_was_decided() -> None:
+    tables = reviewed(annotate(2, smoke=["wildfire"], other=["antenna"], is_unsure=True), members={1: 7, 2: 7, 99: 8})
+    results = build_results(backlog_of(1, 2, 3), [scores_of({1: 0.9})], 0.35, tables).set_index("sequence_id")
+    assert results["group_id"].tolist() == [7, 7, pd.NA]
+    assert results.loc[2, ["smoke_types", "false_positive_types", "is_unsure"]].tolist() == [
+        ["wildfire"],
+        ["antenna"],
+        True,
+    ]
+    assert results.loc[1, ["annotation_stage", "smoke_types", "is_unsure"]].isna().all()
+
+
+def test_decisions_about_what_left_the_backlog_are_in_no_row() -> None:
+    results = build_results(backlog_of(1), [scores_of({1: 0.9})], 0.35, reviewed(annotate(2), members={2: 1}))
+    assert results["sequence_id"].tolist() == [1]
+    assert results["triage_bucket"].tolist() == ["review"]

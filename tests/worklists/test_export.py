@@ -9,12 +9,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.worklists.review_tables import annotate, cluster, reviewed
 from triage_assets.folder_store import FolderStore
 from triage_assets.worklists.build import build_results
-from triage_assets.worklists.export import check_invariants, write_worklists
-from triage_assets.worklists.records import ModelScores
+from triage_assets.worklists.export import write_worklists
+from triage_assets.worklists.records import NOT_GROUPED, ModelScores, ReviewTables
 
 N = 40
+BACKLOG = frozenset(range(1, N + 1))
+DECIDED = reviewed(
+    annotate(2),
+    annotate(10),  # no model could score it
+    annotate(5, cluster(smoke="wildfire"), cluster("antenna")),
+    annotate(99),  # it has left the backlog
+    members={5: 7, 6: 7, 7: 7, 15: 8, 16: 8, 99: 8},
+    labels={7: {"false_positive_type": "antenna"}},
+)
 HOSTILE = 'Forêt "d\'Orléans"\n<script>\u202e'
 
 
@@ -23,7 +33,9 @@ def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "store")
 
 
-def write(store: FolderStore, threshold: float = 0.35, caution: str | None = None) -> None:
+def write(
+    store: FolderStore, threshold: float = 0.35, caution: str | None = None, tables: ReviewTables = NOT_GROUPED
+) -> None:
     ids = np.arange(1, N + 1)
     scores = np.round((ids * 7 % N) / N, 3)
     is_dropped = ids % 10 == 0
@@ -33,6 +45,7 @@ def write(store: FolderStore, threshold: float = 0.35, caution: str | None = Non
             "organization_id": np.full(N, 100),
             "organization_name": [HOSTILE] * N,
             "camera_name": ["Mât n°3-04"] * N,
+            "azimuth": np.full(N, 45),
             "recorded_at": pa.array([dt.datetime(2026, 6, 1, 12, 0, 0, 27435, dt.UTC)] * N, pa.timestamp("us", "UTC")),
             "last_seen_at": pa.array([dt.datetime(2026, 6, 1, 12, 5, tzinfo=dt.UTC)] * N, pa.timestamp("us", "UTC")),
             "n_detections": pa.array([8] * N, pa.int32()),
@@ -53,7 +66,7 @@ def write(store: FolderStore, threshold: float = 0.35, caution: str | None = Non
         }
     )
     models = [ModelScores("0.2.0-12345678", "0.2.0", table, {"sha256": "12345678"}, caution)]
-    write_worklists(store, build_results(backlog, models, threshold), models, threshold)
+    write_worklists(store, build_results(backlog, models, threshold, tables), models, threshold, tables)
 
 
 def load(store: FolderStore, name: str) -> object:
@@ -120,71 +133,79 @@ def test_another_threshold_changes_the_lists_and_is_recorded(store: FolderStore)
     assert load(store, "model_config.json")["threshold"] == load(store, "unlabeled.json")["threshold"] == 0.6
 
 
-def test_the_checks_hold_for_what_is_written(store: FolderStore) -> None:
-    write(store)
-    assert all(check.holds for check in check_invariants(store, set(range(1, N + 1))))
-
-
-@pytest.mark.parametrize(
-    ("backlog", "broken"),
-    [
-        (set(range(1, N + 2)), "worklists_cover_the_backlog_once"),  # one sequence is in no list
-        (set(range(2, N + 1)), "nothing_outside_the_backlog"),  # one has left the backlog
-    ],
-)
-def test_a_backlog_that_moved_on_fails_its_check(store: FolderStore, backlog: set[int], broken: str) -> None:
-    write(store)
-    assert [check.name for check in check_invariants(store, backlog) if not check.holds] == [broken]
-
-
-@pytest.mark.parametrize(
-    ("change", "broken"),
-    [
-        # the payload would label a sequence that is not in the list
-        (
-            lambda body: body["bulk_payload"]["sequence_ids"].append(1),
-            {"bulk_payload_is_the_unlabeled_list", "files_are_of_one_run"},
-        ),
-        # a sequence is in both lists
-        (
-            lambda body: (body["sequence_ids"].append(5), body["bulk_payload"]["sequence_ids"].append(5)),
-            {"review_and_unlabeled_are_disjoint", "worklists_cover_the_backlog_once", "files_are_of_one_run"},
-        ),
-    ],
-)
-def test_a_tampered_unlabel_file_fails_its_check(store: FolderStore, change: object, broken: set[str]) -> None:
-    write(store)
-    assert 5 in load(store, "review.json")["sequence_ids"]
-    body = load(store, "unlabeled.json")
-    change(body)
-    store.write("worklists/unlabeled.json", json.dumps(body).encode())
-    assert {check.name for check in check_invariants(store, set(range(1, N + 1))) if not check.holds} == broken
-
-
-def test_files_of_two_runs_beside_each_other_fail_their_check(store: FolderStore) -> None:
-    write(store)
-    review = store.read("worklists/review.json")
-    write(store, threshold=0.6)
-    store.write("worklists/review.json", review)
-    broken = {check.name for check in check_invariants(store, set(range(1, N + 1))) if not check.holds}
-    assert "files_are_of_one_run" in broken
-    write(store, threshold=0.6)
-    assert all(check.holds for check in check_invariants(store, set(range(1, N + 1))))
-
-
-def test_a_caution_is_in_the_files_that_people_and_machines_read(store: FolderStore) -> None:
-    write(store, caution="random weights: no meaning")
-    assert (
-        load(store, "review.json")["caution"]
-        == load(store, "unlabeled.json")["caution"]
-        == "random weights: no meaning"
+def test_what_people_labelled_is_in_labels_alone(store: FolderStore) -> None:
+    write(store, tables=DECIDED)
+    review, unlabeled, labels, dropped = (
+        load(store, f"{name}.json") for name in ("review", "unlabeled", "labels", "dropped")
     )
-    write(store)
-    assert "caution" not in load(store, "review.json")
+    assert labels["sequence_ids"] == [2, 5, 10]
+    assert not {2, 5, 10} & {*review["sequence_ids"], *unlabeled["sequence_ids"]}
+    assert [item["sequence_id"] for item in dropped] == [20, 30, 40]
+    assert labels["bulk_payloads"] == [
+        {"sequence_ids": [2, 10], "false_positive_type": "antenna", "is_unsure": False, "force": False}
+    ]
+    assert [(item["sequence_id"], item["why"]) for item in labels["individual"]] == [(5, "several labels")]
+    assert labels["count"] == len(labels["items"]) == 3
+    assert labels["items"][1]["annotation_origin"] == "person"
+    assert labels["items"][1]["smoke_types"] == ["wildfire"]
 
 
-def test_what_a_killed_writer_left_is_swept(store: FolderStore) -> None:
+def test_entries_of_review_groups_are_the_review_list(store: FolderStore) -> None:
+    write(store, tables=DECIDED)
+    review, grouped = load(store, "review.json"), load(store, "review_groups.json")
+    listed = [sequence_id for entry in grouped["entries"] for sequence_id in entry["sequence_ids"]]
+    assert sorted(listed) == sorted(review["sequence_ids"])
+    assert grouped["n_sequences"] == review["count"] == len(listed)
+    assert grouped["count"] == len(grouped["entries"]) == review["count"] - 1  # 15 and 16 are one
+    entry = next(entry for entry in grouped["entries"] if entry["group_id"] == 8)
+    assert entry == {
+        "group_id": 8,
+        "organization_name": HOSTILE,
+        "camera_name": "Mât n°3-04",
+        "azimuth": 45,
+        "triage_score": 0.8,
+        "sequence_ids": [16, 15],
+        "n_review": 2,
+        "n_unlabeled": 0,
+        "n_labeled": 0,
+        "n_dropped": 0,
+        "n_members": 3,
+        "smoke_type": None,
+        "false_positive_type": None,
+        "is_unsure": False,
+        "is_validated": False,
+        "models_disagree": False,
+        "score_lowest": 0.625,
+        "score_highest": 0.8,
+        "is_conflicted": False,
+    }
+
+
+def test_group_ids_are_in_every_list(store: FolderStore) -> None:
+    write(store, tables=DECIDED)
+    expected = {5: 7, 6: 7, 7: 7, 15: 8, 16: 8}
+    lists = [load(store, f"{name}.json")["items"] for name in ("review", "unlabeled", "labels")]
+    for items in (*lists, load(store, "results.json")):
+        assert {item["sequence_id"]: item["group_id"] for item in items} == {
+            item["sequence_id"]: expected.get(item["sequence_id"]) for item in items
+        }
+
+
+def test_decisions_agree_between_json_and_parquet(store: FolderStore) -> None:
+    write(store, tables=DECIDED)
+    names = ["sequence_id", "annotation_stage", "annotation_origin", "smoke_types", "false_positive_types", "is_unsure"]
+    table = pq.read_table(pa.BufferReader(store.read("worklists/results.parquet")))
+    assert table.schema.field("smoke_types").type == pa.list_(pa.string())
+    rows = [{name: row[name] for name in names} for row in load(store, "results.json")]
+    assert table.select(names).to_pylist() == rows
+    assert rows[4] == dict(
+        zip(names, [5, "seq_annotation_done", "person", ["wildfire"], ["antenna"], False], strict=True)
+    )
+
+
+@pytest.mark.parametrize("tables", [NOT_GROUPED, DECIDED])
+def test_results_have_the_same_columns_whatever_was_decided(store: FolderStore, tables: ReviewTables) -> None:
     write(store)
-    (store.root / "worklists/.review.json.0badf00d.tmp").write_bytes(b"half")
-    write(store)
-    assert list(store.root.rglob("*.tmp")) == []
+    expected = pq.read_schema(pa.BufferReader(store.read("worklists/results.parquet")))
+    write(store, tables=tables)
+    assert pq.read_schema(pa.BufferReader(store.read("worklists/results.parquet"))) == expected

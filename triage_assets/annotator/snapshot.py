@@ -7,7 +7,7 @@ Rows are ordered by sequence_id, in row groups of at most 500; the same rows giv
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
 from datetime import UTC, datetime
 from typing import Any
@@ -158,6 +158,12 @@ class StoredSnapshot:
             self._group(group)["detections"].combine_chunks().take(pa.array(taken)) for group, taken in places.items()
         ]
         return pa.concat_arrays(parts) if parts else pa.array([], DETECTIONS_TYPE)
+
+    def detections_of(self, sequence_ids: Iterable[int]) -> dict[int, tuple[Detection, ...]]:
+        """The detections of these sequences by id; those that the snapshot does not have are absent."""
+        present = np.intersect1d(np.fromiter(sequence_ids, np.int64), self.ids).tolist()
+        records = zip(present, self.detections(present), strict=True)
+        return {one: tuple(_detection_of(one, item) for item in nested.as_py()) for one, nested in records}
 
     def _locate(self, sequence_id: int) -> tuple[int, int]:
         position = int(np.searchsorted(self.ids, sequence_id))

@@ -1,7 +1,11 @@
 """What starts runs without a person: conditions, the poll of the annotator, and the nightly pass.
 
-What lives here: when something runs. What does not: what it does. Following upstream changes is on from the start for
-the split; everything that reaches the annotator or computes scores is off until somebody switches it on.
+What lives here: when something runs. What does not: what it does. Following upstream changes and decisions is on from
+the start for groups and the split; everything that reaches the annotator or computes scores is off until somebody
+switches it on.
+
+From a new sequence at the annotator to new worklists it should take less than a minute: a poll, a pull, a look at what
+changed and a run of a few seconds follow one another, and the intervals below are what that leaves.
 """
 
 import json
@@ -14,12 +18,16 @@ import dagster as dg
 from triage_assets.annotator.records import partition_key
 from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.defs.partitions import organizations
-from triage_assets.defs.resources import AnnotatorResource, StoreResource
+from triage_assets.defs.resources import AnnotatorResource, ReviewResource, StoreResource
+from triage_assets.defs.writer_pool import free_abandoned_slots
 from triage_assets.store import Store
 
 if TYPE_CHECKING:
     from triage_assets.annotator.client import AnnotatorClient
 
+_POLL_SECONDS = 20
+_FOLLOW_SECONDS = 10
+_DECISIONS_SECONDS = 30
 _ASK_AGAIN_SECONDS = 900.0
 
 
@@ -44,11 +52,18 @@ pull_organization = dg.define_asset_job(
     description="Pulls one organization's backlog and packs its frames.",
 )
 
-follow_with_worklists = dg.AutomationConditionSensorDefinition(
-    "follow_with_worklists",
-    target=dg.AssetSelection.assets("worklists"),
+_GROUPS_AND_WORKLISTS = dg.AssetSelection.assets("sequence_groups", "worklists")
+
+regroup_and_split = dg.define_asset_job(
+    "regroup_and_split", selection=_GROUPS_AND_WORKLISTS, description="Groups and splits the backlog that is there."
+)
+
+follow_with_groups_and_worklists = dg.AutomationConditionSensorDefinition(
+    "follow_with_groups_and_worklists",
+    target=_GROUPS_AND_WORKLISTS,
+    minimum_interval_seconds=_FOLLOW_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Splits anew whenever backlog or scores have changed.",
+    description="Groups anew whenever a backlog has changed, and splits anew whenever backlog, groups or scores have.",
 )
 
 follow_with_predictions = dg.AutomationConditionSensorDefinition(
@@ -59,7 +74,22 @@ follow_with_predictions = dg.AutomationConditionSensorDefinition(
 )
 
 
-@dg.sensor(job=pull_organization, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.STOPPED)
+@dg.sensor(
+    job=regroup_and_split,
+    minimum_interval_seconds=_DECISIONS_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def follow_decisions(context: dg.SensorEvaluationContext, review: ReviewResource) -> dg.SensorResult:
+    """Groups and splits anew after people have decided something; frees the groups' pool from runs that were killed."""
+    for run_id in free_abandoned_slots(context.instance):
+        context.log.warning(f"run {run_id} was killed while it wrote groups: its place in the pool is free again")
+    newest = review.last_decision()
+    if newest is None or newest == context.cursor:
+        return dg.SensorResult(skip_reason="nobody has decided anything since the last look")
+    return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=newest)
+
+
+@dg.sensor(job=pull_organization, minimum_interval_seconds=_POLL_SECONDS, default_status=dg.DefaultSensorStatus.STOPPED)
 def poll_annotator(
     context: dg.SensorEvaluationContext, annotator: AnnotatorResource, store: StoreResource
 ) -> dg.SensorResult:
@@ -117,6 +147,6 @@ def _last_pulled(instance: dg.DagsterInstance, key: str) -> float:
     return records[0].timestamp if records else 0.0
 
 
-JOBS = (pull_organization,)
-SENSORS = (follow_with_worklists, follow_with_predictions, poll_annotator)
+JOBS = (pull_organization, regroup_and_split)
+SENSORS = (follow_with_groups_and_worklists, follow_decisions, follow_with_predictions, poll_annotator)
 SCHEDULES = (nightly,)

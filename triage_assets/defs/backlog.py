@@ -13,11 +13,12 @@ import pyarrow as pa
 from triage_assets.annotator.snapshot import SNAPSHOT_SCHEMA, read_snapshot, stored_keys
 from triage_assets.configured_models import read_each
 from triage_assets.errors import PackageError
+from triage_assets.groups.snapshot import load_snapshot
 from triage_assets.scoring.identity import predictions_name, read_identity
 from triage_assets.scoring.predictions import load_current, load_model_record
 from triage_assets.shards.catalog import load_frames
 from triage_assets.store import Store
-from triage_assets.worklists.records import BACKLOG_COLUMNS, ModelScores
+from triage_assets.worklists.records import BACKLOG_COLUMNS, ModelScores, ReviewTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,12 @@ def load_backlog_table(store: Store) -> tuple[pa.Table, Mapping[str, str]]:
             parts.append(table.replace_schema_metadata(None))
             stages[key] = (table.schema.metadata or {}).get(b"stage", b"").decode()
     return pa.concat_tables(parts), stages
+
+
+def load_review_tables(store: Store) -> ReviewTables | None:
+    """What was grouped and decided, as of the last snapshot; None where there is none. Raises `StoreError`."""
+    snapshot = load_snapshot(store)
+    return None if snapshot is None else ReviewTables(snapshot.groups, snapshot.members, snapshot.annotations)
 
 
 def load_backlogs(store: Store) -> Mapping[str, Callable[[], tuple[pa.Table, pa.Table]]]:

@@ -6,10 +6,15 @@ What lives here: the form of metadata values. What does not: the numbers, which 
 import base64
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLOURS = ("#166A5D", "#6C8EBF", "#B58900", "#8E5572")
 Scalar = str | int | float | bool | None
@@ -42,11 +47,7 @@ def score_histogram(
     scores: Mapping[str, NDArray[np.float64]], *, threshold: float | None = None
 ) -> dg.MarkdownMetadataValue:
     """Scores from 0 to 1 in twenty bars, side by side for several models; the threshold, where given, is a line."""
-    # Imported here: a command that draws nothing should not wait for it.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 2.6), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _blank()
     columns = list(scores.values()) or [np.empty(0)]
     colours = [_COLOURS[number % len(_COLOURS)] for number in range(len(columns))]
     axes.hist(columns, bins=np.linspace(0, 1, 21).tolist(), color=colours, rwidth=0.92, label=list(scores) or None)
@@ -56,12 +57,44 @@ def score_histogram(
     if len(scores) > 1:
         axes.legend(frameon=False, fontsize="small")
     axes.set(xlim=(0, 1), xlabel="triage score", ylabel="sequences")
+    return _picture(figure, f"Histogram of {sum(map(len, scores.values()))} scores")
+
+
+def size_chart(sizes: Sequence[tuple[int, int]]) -> dg.MetadataValue:
+    """How many groups have how many members, from (members, groups) pairs, in classes that double in size.
+
+    A group that everybody was taken out of is in none.
+    """
+    inhabited = [(members, groups) for members, groups in sizes if members]
+    if not inhabited:
+        return dg.MetadataValue.text("none")
+    members, groups = np.array(inhabited, np.int64).T
+    classes = np.ceil(np.log2(members)).astype(np.int64)
+    counts = np.bincount(classes, weights=groups).astype(np.int64)
+    names = [str(2**power) if power < 2 else f"{2 ** (power - 1) + 1}+" for power in range(len(counts))]
+    figure, axes = _blank()
+    bars = axes.bar(names, np.maximum(counts, 0.5), color=_COLOURS[0], bottom=0)
+    axes.bar_label(bars, [f"{count:,}" if count else "" for count in counts.tolist()], fontsize="small")
+    # Most groups are small and the few large ones matter: one scale has to show both.
+    axes.set(xlabel="members of a group", ylabel="groups", yscale="log", ylim=(0.5, 3 * counts.max()))
+    return _picture(figure, f"Sizes of {counts.sum()} groups")
+
+
+def _blank() -> tuple["Figure", "Axes"]:
+    # Imported here: a command that draws nothing should not wait for it.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 2.6), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _picture(figure: "Figure", what: str) -> dg.MarkdownMetadataValue:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    n_scores = sum(map(len, scores.values()))
-    return dg.MetadataValue.md(f"![Histogram of {n_scores} scores](data:image/png;base64,{encoded})")
+    return dg.MetadataValue.md(f"![{what}](data:image/png;base64,{encoded})")
 
 
 def listing(texts: Sequence[str], *, most: int = 20) -> dg.MarkdownMetadataValue:

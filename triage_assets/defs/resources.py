@@ -5,6 +5,8 @@ come from the settings when an asset runs, so nothing is read while definitions 
 configuration.
 """
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from triage_assets.store import Store, open_store
 
 if TYPE_CHECKING:
     from triage_assets.annotator.client import AnnotatorClient
+    from triage_assets.review.database import ReviewDatabase
 
 
 class StoreResource(dg.ConfigurableResource):
@@ -42,6 +45,37 @@ class AnnotatorResource(dg.ConfigurableResource):
     def connect(self) -> "AnnotatorClient":
         """A client to be used as a context manager; nothing is sent yet."""
         return open_client(self.settings())
+
+
+class ReviewResource(dg.ConfigurableResource):
+    """The review database, where people's decisions are."""
+
+    url: str | None = Field(
+        None, description="SQLAlchemy URL; TRIAGE_REVIEW_DB, or review.sqlite in the store, if empty."
+    )
+
+    @contextmanager
+    def open(self) -> "Iterator[ReviewDatabase]":
+        """The database, created and brought to this version where needed, and closed at the end."""
+        from triage_assets.review.database import open_review
+
+        with closing(open_review(self._url())) as review:
+            yield review
+
+    def exists(self) -> bool:
+        """Whether there is a database already. Raises `ReviewUnavailable`."""
+        from triage_assets.review.watch import is_there
+
+        return is_there(self._url())
+
+    def last_decision(self) -> str | None:
+        """A text that changes with every decision of a person; None where there is none yet."""
+        from triage_assets.review.watch import last_decision
+
+        return last_decision(self._url())
+
+    def _url(self) -> str:
+        return self.url or load_settings().review_url
 
 
 class ModelsResource(dg.ConfigurableResource):
@@ -67,7 +101,12 @@ def open_client(settings: Settings) -> "AnnotatorClient":
     )
 
 
-RESOURCES = {"store": StoreResource(location=None), "annotator": AnnotatorResource(), "models": ModelsResource()}
+RESOURCES = {
+    "store": StoreResource(location=None),
+    "annotator": AnnotatorResource(),
+    "models": ModelsResource(),
+    "review": ReviewResource(url=None),
+}
 
 
 def configured_model_version() -> str | None:

@@ -1,4 +1,4 @@
-"""What grouping takes and gives, as plain records: the joining policy and the report of one assignment.
+"""What grouping takes and gives, as plain records: the joining policy, the tables of its snapshot, what was done.
 
 What lives here: immutable values that composers and other packages need. What does not: rules, or any SQL.
 """
@@ -7,12 +7,69 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import pyarrow as pa
+
 from triage_assets.review.records import SkippedReason
 
 FOLDER = "groups"
 # Of new sequences 30% joined a group at 0.3 and 14% at 0.5; `python -m benchmarks.groups` measures precision and
 # recall over thresholds on scenes whose true things are known.
 IOU_THRESHOLD = 0.3
+
+_MOMENT = pa.timestamp("us", "UTC")
+GROUPS = pa.schema(
+    [
+        ("group_id", pa.int64()),
+        ("camera_id", pa.int64()),
+        ("camera_name", pa.string()),
+        ("azimuth", pa.int64()),
+        ("organization_key", pa.string()),
+        ("organization_name", pa.string()),
+        ("x1", pa.float64()),
+        ("y1", pa.float64()),
+        ("x2", pa.float64()),
+        ("y2", pa.float64()),
+        ("confidence", pa.float64()),
+        ("smoke_type", pa.string()),
+        ("false_positive_type", pa.string()),
+        ("is_unsure", pa.bool_()),
+        ("label_state", pa.string()),
+        ("is_validated", pa.bool_()),
+        ("validated_at", _MOMENT),
+        ("validated_by", pa.string()),
+        ("labeled_at", _MOMENT),
+        ("labeled_by", pa.string()),
+        ("created_at", _MOMENT),
+        ("updated_at", _MOMENT),
+        ("member_count", pa.int32()),
+    ]
+)
+MEMBERS = pa.schema(
+    [
+        ("sequence_id", pa.int64()),
+        ("group_id", pa.int64()),
+        ("organization_key", pa.string()),
+        ("camera_id", pa.int64()),
+        ("azimuth", pa.int64()),
+        ("recorded_at", _MOMENT),
+    ]
+)
+UNGROUPED = pa.schema([("sequence_id", pa.int64()), ("is_group_excluded", pa.bool_()), ("skipped_reason", pa.string())])
+SEQUENCES = pa.unify_schemas([MEMBERS, UNGROUPED])  # all that are known; their group is null where they are in none
+ANNOTATIONS = pa.schema(
+    [
+        ("sequence_id", pa.int64()),
+        ("stage", pa.string()),
+        ("has_smoke", pa.bool_()),
+        ("has_false_positives", pa.bool_()),
+        ("smoke_types", pa.list_(pa.string())),
+        ("false_positive_types", pa.list_(pa.string())),
+        ("is_unsure", pa.bool_()),
+        ("origin", pa.string()),
+        ("annotation", pa.string()),  # the clusters as JSON text
+        ("updated_at", _MOMENT),
+    ]
+)
 
 
 class Joining(StrEnum):
@@ -41,3 +98,57 @@ class AssignmentReport:
     inherited_annotations: int
     skipped_no_bbox: int
     skipped: Mapping[SkippedReason, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewChanges:
+    """Rows of the review database as it was at ``revision``: all, or those that changed since another; each by id.
+
+    ``sequences`` are of `SEQUENCES`, the other tables of the schema of their name. The counts are of all rows.
+    """
+
+    database_id: str
+    revision: int
+    groups: pa.Table
+    sequences: pa.Table
+    annotations: pa.Table
+    n_groups: int
+    n_sequences: int
+    n_annotations: int
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows came with it."""
+        return len(self.groups) + len(self.sequences) + len(self.annotations)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotReport:
+    """What the stored snapshot holds now, whether it had to be written, and a digest of its files."""
+
+    revision: int
+    n_groups: int
+    n_members: int
+    n_ungrouped: int
+    n_annotations: int
+    has_changed: bool
+    data_version: str
+
+
+INVARIANTS = (
+    "members_are_of_their_groups_camera_and_azimuth",
+    "member_counts_agree_with_members",
+    "nobody_is_in_two_groups",
+    "excluded_and_skipped_are_in_no_group",
+    "labels_are_one_or_none",
+    "regions_are_boxes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One promise of the groups, whether the snapshot keeps it, and what was found."""
+
+    name: str
+    holds: bool
+    found: str

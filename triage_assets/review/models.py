@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -37,7 +38,7 @@ class Moment(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Refuse a time without a zone, which could be anybody's."""
         if value is None:
             return None
@@ -45,7 +46,7 @@ class Moment(TypeDecorator[datetime]):
             raise ValueError(f"a time without a zone: {value}")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Give back the same moment, in UTC."""
         if value is None:
             return None
@@ -53,6 +54,31 @@ class Moment(TypeDecorator[datetime]):
 
 
 Identity = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is SQLite's row id
+
+
+# Lists hide singletons, so the indexes that serve them leave singletons out, and cost nothing where most are founded.
+LISTED_MEMBERS = 2
+# What a list may filter by is in each of its indexes, so that counting and walking to a page never look at a row.
+_FILTERED = ("label_state", "is_validated", "organization_key", "camera_id", "azimuth", "member_count")
+
+
+def listing_index(order: str) -> str:
+    """The name of the index over groups in the order of a column."""
+    return f"ix_sequence_groups_by_{order}"
+
+
+COUNTING_INDEX = "ix_sequence_groups_counted"
+"""The index over groups by label state and validation, which are counted apart."""
+
+
+def _listed(name: str, *columns: str) -> Index:
+    listed = text(f"member_count >= {LISTED_MEMBERS}")
+    return Index(name, *dict.fromkeys((*columns, *_FILTERED)), sqlite_where=listed, postgresql_where=listed)
+
+
+def _one_of_or_null(column: str, words: type[Any]) -> str:
+    # For every row SQLite sorts the list again, which is most of the time that an insertion takes: not for null.
+    return f"{column} IS NULL OR {_one_of(column, words)}"
 
 
 def _one_of(column: str, words: type[Any]) -> str:
@@ -110,12 +136,18 @@ class SequenceGroup(Base):
         CheckConstraint("labeled_by IS NULL OR labeled_at IS NOT NULL", name="labeled_by_with_a_time"),
         CheckConstraint("is_validated = (validated_at IS NOT NULL)", name="validated_at_when_validated"),
         CheckConstraint("validated_by IS NULL OR validated_at IS NOT NULL", name="validated_by_with_a_time"),
-        CheckConstraint(_one_of("smoke_type", SmokeType), name="known_smoke_type"),
-        CheckConstraint(_one_of("false_positive_type", FalsePositiveType), name="known_false_positive_type"),
+        CheckConstraint(_one_of_or_null("smoke_type", SmokeType), name="known_smoke_type"),
+        CheckConstraint(_one_of_or_null("false_positive_type", FalsePositiveType), name="known_false_positive_type"),
         CheckConstraint("member_count >= 0", name="member_count_is_a_count"),
         CheckConstraint("(highest_score IS NULL) = (lowest_score IS NULL)", name="scores_come_together"),
         Index(None, "camera_id", "azimuth"),
         Index(None, "revision"),
+        _listed(COUNTING_INDEX),
+        _listed(listing_index("member_count"), "member_count", "id"),
+        _listed(listing_index("created_at"), "created_at", "id"),
+        _listed(listing_index("camera_name"), "camera_name", "id"),
+        _listed(listing_index("azimuth"), "azimuth", "id"),
+        _listed(listing_index("highest_score"), "highest_score", "id"),
     )
 
     id: Mapped[int] = mapped_column(Identity, primary_key=True, autoincrement=False)
@@ -164,7 +196,7 @@ class ReviewSequence(Base):
         CheckConstraint("group_id IS NULL OR NOT is_group_excluded", name="excluded_is_in_no_group"),
         CheckConstraint("excluded_from IS NULL OR is_group_excluded", name="excluded_from_when_excluded"),
         CheckConstraint("group_id IS NULL OR skipped_reason IS NULL", name="skipped_is_in_no_group"),
-        CheckConstraint(_one_of("skipped_reason", SkippedReason), name="known_skipped_reason"),
+        CheckConstraint(_one_of_or_null("skipped_reason", SkippedReason), name="known_skipped_reason"),
         Index(None, "group_id", "recorded_at", "id"),
         Index(None, "revision"),
     )

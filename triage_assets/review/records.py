@@ -262,6 +262,23 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceState:
+    """Where one sequence stands when something is decided about it; ``stage`` is None where it has no annotation."""
+
+    id: int
+    organization_key: str
+    group_id: int | None
+    is_group_excluded: bool
+    excluded_from: int | None
+    stage: Stage | None
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether bulk and propagation leave its annotation alone."""
+        return self.stage in LOCKED_STAGES
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One line of the audit. ``by`` is None for what the assignment did by itself; ``details`` says the rest."""
 

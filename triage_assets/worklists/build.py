@@ -1,4 +1,4 @@
-"""The split: joins the current backlog with every model's scores and divides it at the threshold.
+"""The split: joins the current backlog with every model's scores and people's decisions, and divides it.
 
 What lives here: which list a sequence is in, in which order, and with which columns, as one table. What does not: the
 files that the table becomes (`export`), and where backlog and scores come from.
@@ -9,35 +9,45 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from triage_assets.errors import SettingsError
+from triage_assets.review.records import DECIDED_STAGES
 from triage_assets.worklists.records import (
     BACKLOG_COLUMNS,
+    LABELED,
+    NOT_GROUPED,
     NOT_SCORED,
     OUT_OF_DATE,
     REVIEW,
     UNLABELED,
     ModelScores,
+    ReviewTables,
     score_names,
 )
 
-Nullable = pd.Int64Dtype | pd.Float64Dtype | pd.StringDtype
-_INTEGER, _NUMBER, _TEXT = pd.Int64Dtype(), pd.Float64Dtype(), pd.StringDtype()
+Nullable = pd.Int64Dtype | pd.Float64Dtype | pd.StringDtype | pd.BooleanDtype
+_INTEGER, _NUMBER, _TEXT, _YES_NO = pd.Int64Dtype(), pd.Float64Dtype(), pd.StringDtype(), pd.BooleanDtype()
 _NULLABLE: dict[pa.DataType, Nullable] = {
     pa.int64(): _INTEGER,
     pa.int32(): _INTEGER,
     pa.float64(): _NUMBER,
     pa.string(): _TEXT,
+    pa.bool_(): _YES_NO,
 }
 
 
-def build_results(backlog: pa.Table, models: Sequence[ModelScores], threshold: float) -> pd.DataFrame:
+def build_results(
+    backlog: pa.Table, models: Sequence[ModelScores], threshold: float, reviewed: ReviewTables = NOT_GROUPED
+) -> pd.DataFrame:
     """One row per sequence of the backlog, ordered by sequence_id.
 
-    A sequence goes to review when any model scores it at or above ``threshold``; the row's own score, logit, tubes and
-    version are those of the model that scored it highest. A sequence that no model could score has a null bucket,
-    and ``dropped_reason`` and ``dropped_error`` say why; a score of other frames than the backlog has now is none.
+    A sequence that people have labelled here is in the bucket ``labeled``, whatever models say. Any other goes to
+    review when any model scores it at or above ``threshold``; the row's own score, logit, tubes and version are those
+    of the model that scored it highest. A sequence that is not labelled and that no model could score has a null
+    bucket; ``dropped_reason`` and ``dropped_error`` say why there is no score. A score of other frames than the backlog
+    has now is none.
     Raises `SettingsError` for a threshold outside 0..1.
     """
     if not 0.0 <= threshold <= 1.0:
@@ -84,11 +94,11 @@ def build_results(backlog: pa.Table, models: Sequence[ModelScores], threshold: f
     results["organization_name"] = rows["organization_name"]
     results["organization_id"] = rows["organization_id"]
     results["camera_name"] = rows["camera_name"]
+    results["azimuth"] = rows["azimuth"].astype(_INTEGER)
     results["started_at"] = rows["recorded_at"]
-    results["group_id"] = pd.array([pd.NA] * len(rows), dtype="Int64")
     results["dropped_reason"] = _why_dropped(aligned, "dropped_reason", is_scored, "incomplete")
     results["dropped_error"] = _why_dropped(aligned, "dropped_error", is_scored, NOT_SCORED)
-    return results
+    return _add_review(results, reviewed)
 
 
 def in_review_order(results: pd.DataFrame) -> pd.DataFrame:
@@ -97,6 +107,39 @@ def in_review_order(results: pd.DataFrame) -> pd.DataFrame:
     return review.sort_values(
         ["models_disagree", "triage_score", "sequence_id"], ascending=[False, False, True], ignore_index=True
     )
+
+
+def _add_review(results: pd.DataFrame, reviewed: ReviewTables) -> pd.DataFrame:
+    """Each row with its group and what its annotation here says; the bucket of the decided ones becomes ``labeled``."""
+    ids = results["sequence_id"]
+    members = _select(reviewed.members, ["sequence_id", "group_id"], ids)
+    results["group_id"] = members["group_id"].astype(_INTEGER)
+    columns = ["sequence_id", "stage", "origin", "smoke_types", "false_positive_types", "is_unsure"]
+    annotations = _select(reviewed.annotations, columns, ids)
+    results["annotation_stage"] = annotations["stage"].astype(_TEXT)
+    results["annotation_origin"] = annotations["origin"].astype(_TEXT)
+    for name in ("smoke_types", "false_positive_types"):
+        results[name] = _as_lists(annotations[name])
+    results["is_unsure"] = annotations["is_unsure"].astype(_YES_NO)
+    results.loc[results["annotation_stage"].isin(DECIDED_STAGES), "triage_bucket"] = LABELED
+    return results
+
+
+def _as_lists(column: pd.Series) -> pd.Series:
+    """Plain lists instead of arrays, None where there is none."""
+    values = column.to_numpy(object)
+    lists = np.full(len(values), None, object)
+    for position in np.flatnonzero(column.notna()).tolist():
+        lists[position] = list(values[position])
+    return pd.Series(lists, index=column.index, dtype=object)
+
+
+def _select(table: pa.Table, names: Sequence[str], ids: pd.Series) -> pd.DataFrame:
+    """The named columns of the table's rows, in the order of ``ids``; all null where a sequence has no row."""
+    wanted = table.filter(pc.is_in(table["sequence_id"], pa.array(ids))).select(list(names))
+    frame = wanted.to_pandas(types_mapper=_NULLABLE.get)
+    in_order: pd.DataFrame = frame.set_index("sequence_id").reindex(ids).reset_index(drop=True)
+    return in_order
 
 
 def _align(scores: pa.Table, rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,13 +1,14 @@
 """The worklist files: what `worklists/` in the store holds, written and read back.
 
-What lives here: the form of every file of the report, and the checks that the files keep their promises. What does not:
-the split itself (`build`). Nothing here sends anything anywhere: `unlabeled.json` is a request body for a person.
+What lives here: the form of every file of the report. What does not: the split itself (`build`), and the checks that
+the files keep their promises (`invariants`). Nothing here sends anything anywhere: `unlabeled.json` and `labels.json`
+hold request bodies for a person.
 """
 
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,21 @@ import pyarrow.parquet as pq
 
 from triage_assets.store import Store
 from triage_assets.worklists.build import in_review_order
-from triage_assets.worklists.records import FOLDER, INVARIANTS, REVIEW, UNLABELED, ModelScores, score_names
+from triage_assets.worklists.group_entries import ENTRY_COLUMNS, list_entries, summarize_groups
+from triage_assets.worklists.labels import Labels, bulk_payload, split_labels
+from triage_assets.worklists.records import (
+    FOLDER,
+    LABELED,
+    NOT_GROUPED,
+    REVIEW,
+    UNLABELED,
+    ModelScores,
+    ReviewTables,
+    score_names,
+)
 
-FORMAT_VERSION = 1
-
+# 2: the bucket `labeled`, and what annotations say.
+FORMAT_VERSION = 2
 
 # As Python objects a row takes about 5 kB: so many at once are little beside the file itself.
 _ROWS_AT_ONCE = 20_000
@@ -30,27 +42,27 @@ _ITEM_COLUMNS = (
     "key", "sequence_id", "triage_score", "model_scores", "n_models_review", "model_version", "score",
     "trigger_frame_index", "n_frames_unusable", "organization_name", "camera_name", "started_at", "group_id",
 )  # fmt: skip
+_LABEL_COLUMNS = (
+    "key", "sequence_id", "annotation_stage", "annotation_origin", "smoke_types", "false_positive_types", "is_unsure",
+    "triage_score", "organization_name", "camera_name", "started_at", "group_id",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class WorklistsReport:
-    """What was written: how many sequences are where, the files that changed, and a digest of all files."""
+    """What was written: how many sequences are where, the files that changed, and a digest of all files.
+
+    ``n_entries`` are the groups and single sequences of review_groups.json.
+    """
 
     n_backlog: int
     n_review: int
+    n_entries: int
     n_unlabeled: int
+    n_labeled: int
     n_dropped: int
     files_changed: tuple[str, ...]
     data_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """One promise of the worklists, whether the files keep it, and what was found."""
-
-    name: str
-    holds: bool
-    found: str
 
 
 def write_worklists(
@@ -58,6 +70,7 @@ def write_worklists(
     results: pd.DataFrame,
     models: Sequence[ModelScores],
     threshold: float,
+    reviewed: ReviewTables = NOT_GROUPED,
     stages: Mapping[str, str] | None = None,
     split_without: Sequence[str] = (),
 ) -> WorklistsReport:
@@ -69,59 +82,43 @@ def write_worklists(
     store.sweep_unfinished(FOLDER)
     review = in_review_order(results)
     unlabeled = results[results["triage_bucket"] == UNLABELED]
+    labeled = results[results["triage_bucket"] == LABELED]
     dropped = results[results["triage_bucket"].isna()]
-    unlabeled_ids = unlabeled["sequence_id"].tolist()
-    bulk_payload = {
-        "sequence_ids": unlabeled_ids,
-        "false_positive_type": "unlabeled",
-        "is_unsure": False,
-        "force": False,
-    }
+    entries = list_entries(results, summarize_groups(results, reviewed.groups, threshold))
+    unlabel = bulk_payload(unlabeled["sequence_id"].tolist(), {"false_positive_type": "unlabeled"}, is_unsure=False)
     notices: dict[str, Any] = {"caution": text} if (text := describe_caution(models)) else {}
     if split_without:
         notices["split_without"] = list(split_without)
-    files = {
-        "results.parquet": _parquet(results, score_names(models)),
-        "results.json": _json_lines(results),
-        "review.json": _worklist(threshold, review, notices),
-        "unlabeled.json": _worklist(threshold, unlabeled, {**notices, "bulk_payload": bulk_payload}),
-        "dropped.json": _dropped(dropped),
+    labels = split_labels(labeled, reviewed.annotations)
+    digests: dict[str, str] = {}
+    changed: list[str] = []
+    # At a million rows the files are 1.3 GB: one at a time is in memory.
+    encodings: dict[str, Callable[[], bytes]] = {
+        "results.parquet": lambda: _parquet(results, score_names(models)),
+        "results.json": lambda: _json_lines(results),
+        "review.json": lambda: _worklist(threshold, review, notices),
+        "review_groups.json": lambda: _review_groups(threshold, entries, notices),
+        "unlabeled.json": lambda: _worklist(threshold, unlabeled, {**notices, "bulk_payload": unlabel}),
+        "labels.json": lambda: _labels(labeled, labels),
+        "dropped.json": lambda: _dropped(dropped),
+        "model_config.json": lambda: _model_config(models, threshold, stages or {}, split_without, digests),
     }
-    files["model_config.json"] = _model_config(models, threshold, stages or {}, split_without, files)
-    changed = tuple(name for name, data in files.items() if store.read_or_none(f"{FOLDER}/{name}") != data)
-    for name in changed:
-        store.write(f"{FOLDER}/{name}", files[name])
+    for name, encode in encodings.items():
+        data = encode()
+        digests[name] = hashlib.sha256(data).hexdigest()
+        if store.read_or_none(f"{FOLDER}/{name}") != data:
+            store.write(f"{FOLDER}/{name}", data)
+            changed.append(name)
     return WorklistsReport(
         n_backlog=len(results),
         n_review=len(review),
+        n_entries=len(entries),
         n_unlabeled=len(unlabeled),
+        n_labeled=len(labeled),
         n_dropped=len(dropped),
-        files_changed=changed,
-        data_version=hashlib.sha256(files["model_config.json"]).hexdigest(),
+        files_changed=tuple(changed),
+        data_version=digests["model_config.json"],
     )
-
-
-def check_invariants(store: Store, backlog_ids: set[int]) -> tuple[Invariant, ...]:
-    """Read the files back and hold them against the backlog's sequence ids."""
-    review = _ids(store, "review.json")
-    unlabeled = _ids(store, "unlabeled.json")
-    dropped = [int(item["sequence_id"]) for item in json.loads(store.read(f"{FOLDER}/dropped.json"))]
-    together = [*review, *unlabeled, *dropped]
-    payload = json.loads(store.read(f"{FOLDER}/unlabeled.json"))["bulk_payload"]["sequence_ids"]
-    listed = json.loads(store.read(f"{FOLDER}/model_config.json"))["files"]
-    foreign = [name for name in listed if hashlib.sha256(store.read(f"{FOLDER}/{name}")).hexdigest() != listed[name]]
-    twice = len(together) - len(set(together))
-    verdicts = (
-        (not set(review) & set(unlabeled), f"{len(set(review) & set(unlabeled))} sequences in both"),
-        (
-            twice == 0 and set(together) >= backlog_ids,
-            f"{len(backlog_ids - set(together))} missing, {twice} listed twice, of {len(backlog_ids)}",
-        ),
-        (set(together) <= backlog_ids, f"{len(set(together) - backlog_ids)} sequences that are not in the backlog"),
-        (payload == unlabeled, f"{len(payload)} in the payload, {len(unlabeled)} in the list"),
-        (not foreign, f"{', '.join(foreign) or 'no file'} differs from what model_config.json lists"),
-    )
-    return tuple(Invariant(name, *verdict) for name, verdict in zip(INVARIANTS, verdicts, strict=True))
 
 
 def listed_models(store: Store) -> tuple[str, ...]:
@@ -135,13 +132,25 @@ def describe_caution(models: Sequence[ModelScores]) -> str:
     return "; ".join(model.caution for model in models if model.caution)
 
 
-def _ids(store: Store, name: str) -> list[int]:
-    return [int(sequence_id) for sequence_id in json.loads(store.read(f"{FOLDER}/{name}"))["sequence_ids"]]
-
-
 def _worklist(threshold: float, rows: pd.DataFrame, extra: Mapping[str, Any]) -> bytes:
     head = {"threshold": threshold, "count": len(rows), "sequence_ids": rows["sequence_id"].tolist(), **extra}
     return orjson.dumps(head)[:-1] + b',"items":' + _json_lines(rows[list(_ITEM_COLUMNS)]) + b"}\n"
+
+
+def _review_groups(threshold: float, entries: pd.DataFrame, notices: Mapping[str, Any]) -> bytes:
+    n_sequences = sum(map(len, entries["sequence_ids"]))
+    head = {"threshold": threshold, "count": len(entries), "n_sequences": n_sequences, **notices}
+    return orjson.dumps(head)[:-1] + b',"entries":' + _json_lines(entries[list(ENTRY_COLUMNS)]) + b"}\n"
+
+
+def _labels(rows: pd.DataFrame, labels: Labels) -> bytes:
+    head = {
+        "count": len(rows),
+        "sequence_ids": rows["sequence_id"].tolist(),
+        "bulk_payloads": labels.bulk_payloads,
+        "individual": labels.individual,
+    }
+    return orjson.dumps(head)[:-1] + b',"items":' + _json_lines(rows[list(_LABEL_COLUMNS)]) + b"}\n"
 
 
 def _dropped(rows: pd.DataFrame) -> bytes:
@@ -157,24 +166,32 @@ def _json_lines(rows: pd.DataFrame) -> bytes:
 
 
 def _encode_rows(rows: pd.DataFrame) -> bytes:
-    times = rows["started_at"].dt.tz_convert(None).to_numpy("datetime64[ms]")
-    texts = np.char.add(np.datetime_as_string(times, unit="ms"), "Z")
-    columns = [_plain_values(column) for _, column in rows.assign(started_at=texts).items()]
+    columns = [_plain_values(column) for _, column in rows.items()]
     names = list(rows.columns)
     return b",\n".join(orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
 
 
 def _plain_values(column: pd.Series) -> list[object]:
-    return column.astype(object).where(column.notna(), None).tolist()
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        times = column.dt.tz_convert(None).to_numpy("datetime64[ms]")
+        return list(np.char.add(np.datetime_as_string(times, unit="ms"), "Z").tolist())
+    values: list[object] = column.tolist()
+    for position in np.flatnonzero(column.isna()).tolist():
+        values[position] = None
+    return values
 
 
 def _parquet(rows: pd.DataFrame, names: Sequence[str]) -> bytes:
-    plain = rows.drop(columns="model_scores")
-    table = pa.Table.from_pandas(plain, preserve_index=False)
-    scores = pa.array(rows["model_scores"].tolist(), pa.struct([(name, pa.float64()) for name in names]))
-    position = list(rows.columns).index("model_scores")
-    table = table.add_column(position, "model_scores", scores) if names else table
-    table = table.replace_schema_metadata({"format_version": str(FORMAT_VERSION)})
+    nested: dict[str, pa.DataType] = dict.fromkeys(("smoke_types", "false_positive_types"), pa.list_(pa.string()))
+    nested["model_scores"] = pa.struct([(name, pa.float64()) for name in names])
+    columns = {
+        name: pa.array(column.tolist(), nested[str(name)], from_pandas=True)
+        if name in nested
+        else pa.Array.from_pandas(column)
+        for name, column in rows.items()
+        if names or name != "model_scores"  # a struct of no field cannot be written
+    }
+    table = pa.table(columns, metadata={"format_version": str(FORMAT_VERSION)})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
@@ -185,18 +202,22 @@ def _model_config(
     threshold: float,
     stages: Mapping[str, str],
     split_without: Sequence[str],
-    files: Mapping[str, bytes],
+    digests: Mapping[str, str],
 ) -> bytes:
     content = {
         "format_version": FORMAT_VERSION,
         "threshold": threshold,
         "stages": dict(stages),
-        "buckets": {REVIEW: "score >= threshold", UNLABELED: "score < threshold"},
+        "buckets": {
+            REVIEW: "score >= threshold",
+            UNLABELED: "score < threshold",
+            LABELED: "a person's decision here, whatever the score",
+        },
         "models": [
             {"name": model.name, "version": model.version, "caution": model.caution, **model.provenance}
             for model in models
         ],
         "split_without": list(split_without),
-        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        "files": dict(digests),
     }
     return json.dumps(content, indent=1, sort_keys=False, ensure_ascii=False).encode() + b"\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from triage_assets.worklists.records import REVIEW, UNLABELED
+from triage_assets.worklists.records import LABELED, REVIEW, UNLABELED
 
 _EXAMPLES = 5
 
@@ -16,7 +16,7 @@ def count_by_organization(results: pd.DataFrame) -> Iterator[Mapping[str, str | 
     """One row per organization: how many sequences are in each list; most To Review first."""
     bucket = results["triage_bucket"].fillna("dropped").rename("bucket")
     counts = pd.crosstab(results["organization_name"], bucket).reindex(
-        columns=[REVIEW, UNLABELED, "dropped"], fill_value=0
+        columns=[REVIEW, UNLABELED, LABELED, "dropped"], fill_value=0
     )
     for name, row in counts.sort_values([REVIEW, UNLABELED], ascending=False, kind="stable").iterrows():
         yield {
@@ -24,13 +24,14 @@ def count_by_organization(results: pd.DataFrame) -> Iterator[Mapping[str, str | 
             "sequences": int(row.sum()),
             "review": int(row[REVIEW]),
             "unlabeled": int(row[UNLABELED]),
+            "labeled": int(row[LABELED]),
             "dropped": int(row["dropped"]),
         }
 
 
 def count_disagreements(results: pd.DataFrame) -> Iterator[Mapping[str, str | int]]:
-    """One row per organization where some model says review and another does not; most of them first."""
-    apart = results[results["models_disagree"]]
+    """One row per organization where, of a sequence To Review, some model says so and another does not; most first."""
+    apart = results[results["models_disagree"] & (results["triage_bucket"] == REVIEW)]
     counts = apart["organization_name"].value_counts()
     for name, count in counts.sort_index().sort_values(ascending=False, kind="stable").items():
         theirs = apart[apart["organization_name"] == name].sort_values("triage_score", ascending=False, kind="stable")

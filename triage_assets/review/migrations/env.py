@@ -1,4 +1,4 @@
-"""Alembic's entry: runs migrations on the connection that `database.migrate` gives, in its transaction."""
+"""Alembic's entry: runs migrations on the connection that `versions.migration_config` gives, in its transaction."""
 
 from alembic import context
 

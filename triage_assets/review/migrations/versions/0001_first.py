@@ -1,4 +1,9 @@
-"""Groups, membership, annotations, contributors, reviewers and the audit."""
+"""Groups, membership, annotations, contributors, reviewers and the audit.
+
+Words are written out here, not imported: a migration stays what it was when the code moves on.
+"""
+
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,48 +11,79 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+_ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TIME = sa.DateTime(timezone=True)
+_SMOKE_TYPES = "'wildfire', 'industrial', 'other'"
+_FALSE_POSITIVE_TYPES = (
+    "'antenna', 'building', 'cliff', 'combine_harvester', 'dark', 'dust', 'high_cloud', 'low_cloud', 'lens_flare', "
+    "'lens_droplet', 'light', 'rain', 'trail', 'road', 'sky', 'tree', 'water_body', 'other', 'unlabeled'"
+)
+_STAGES = (
+    "'imported', 'ready_to_annotate', 'under_annotation', 'seq_annotation_done', 'in_review', 'needs_manual', "
+    "'annotated'"
+)
+_ORIGINS = "'person', 'propagated', 'bulk', 'inherited'"
+_ACTIONS = (
+    "'validate', 'unvalidate', 'remove_member', 're_include', 'annotate', 'propagate', 'bulk_annotate', 'inherit'"
+)
+_SKIPPED_REASONS = "'no_camera', 'no_azimuth', 'no_valid_box'"
+_LABEL_STATE = "CASE WHEN labeled_at IS NOT NULL THEN 'labeled' WHEN is_unsure THEN 'unsure' ELSE 'unlabeled' END"
+_LISTED = sa.text("member_count >= 2")
+_FILTERED = ("label_state", "is_validated", "organization_key", "camera_id", "azimuth", "member_count")
+_ORDERS = ("member_count", "created_at", "camera_name", "azimuth", "highest_score")
+
+
+def _check(condition: str, name: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(condition, name=op.f(name))  # the whole name: the models' convention adds nothing to it
+
 
 def upgrade() -> None:
-    """Groups, membership, annotations, contributors, reviewers and the audit."""
+    """Make every table."""
     op.create_table(
         "review_state",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("database_id", sa.String(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("id = 1", name=op.f("ck_review_state_is_one_row")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_state")),
+        _check("id = 1", "ck_review_state_is_one_row"),
+        sa.PrimaryKeyConstraint("id", name="pk_review_state"),
     )
     op.create_table(
         "reviewers",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", _ROW_ID, nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_reviewers")),
-        sa.UniqueConstraint("name", name=op.f("uq_reviewers_name")),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_reviewers"),
+        sa.UniqueConstraint("name", name="uq_reviewers_name"),
     )
+    _create_decisions()
+    _create_groups()
+    _create_sequences()
+    _create_annotations()
+
+
+def _create_decisions() -> None:
     op.create_table(
         "decisions",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("reviewer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("id", _ROW_ID, nullable=False),
+        sa.Column("at", _TIME, nullable=False),
+        sa.Column("reviewer_id", _ROW_ID, nullable=True),
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("group_id", sa.BigInteger(), nullable=True),
         sa.Column("sequence_id", sa.BigInteger(), nullable=True),
         sa.Column("details", sa.JSON(), nullable=False),
-        sa.CheckConstraint(
-            "action IN ('validate', 'unvalidate', 'remove_member', 're_include', 'annotate', 'propagate', 'bulk_annotate', 'inherit')",
-            name=op.f("ck_decisions_known_action"),
-        ),
-        sa.ForeignKeyConstraint(["reviewer_id"], ["reviewers.id"], name=op.f("fk_decisions_reviewer_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
+        _check(f"action IN ({_ACTIONS})", "ck_decisions_known_action"),
+        sa.ForeignKeyConstraint(["reviewer_id"], ["reviewers.id"], name="fk_decisions_reviewer_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_decisions"),
         sqlite_autoincrement=True,
     )
-    with op.batch_alter_table("decisions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_decisions_group_id_id"), ["group_id", "id"], unique=False)
+    op.create_index("ix_decisions_group_id_id", "decisions", ["group_id", "id"])
 
+
+def _create_groups() -> None:
+    table = "sequence_groups"
     op.create_table(
-        "sequence_groups",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        table,
+        sa.Column("id", _ROW_ID, autoincrement=False, nullable=False),
         sa.Column("camera_id", sa.BigInteger(), nullable=False),
         sa.Column("camera_name", sa.String(), nullable=False),
         sa.Column("azimuth", sa.BigInteger(), nullable=False),
@@ -62,113 +98,89 @@ def upgrade() -> None:
         sa.Column("false_positive_type", sa.String(), nullable=True),
         sa.Column("is_unsure", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("is_validated", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("validated_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("validated_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("labeled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("labeled_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column(
-            "label_state",
-            sa.String(),
-            sa.Computed(
-                "CASE WHEN labeled_at IS NOT NULL THEN 'labeled' WHEN is_unsure THEN 'unsure' ELSE 'unlabeled' END",
-                persisted=True,
-            ),
-            nullable=False,
-        ),
+        sa.Column("validated_at", _TIME, nullable=True),
+        sa.Column("validated_by", _ROW_ID, nullable=True),
+        sa.Column("labeled_at", _TIME, nullable=True),
+        sa.Column("labeled_by", _ROW_ID, nullable=True),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("updated_at", _TIME, nullable=False),
+        sa.Column("label_state", sa.String(), sa.Computed(_LABEL_STATE, persisted=True), nullable=False),
         sa.Column("member_count", sa.Integer(), nullable=False),
         sa.Column("highest_score", sa.Double(), nullable=True),
         sa.Column("lowest_score", sa.Double(), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(
-            "false_positive_type IN ('antenna', 'building', 'cliff', 'combine_harvester', 'dark', 'dust', 'high_cloud', 'low_cloud', 'lens_flare', 'lens_droplet', 'light', 'rain', 'trail', 'road', 'sky', 'tree', 'water_body', 'other', 'unlabeled')",
-            name=op.f("ck_sequence_groups_known_false_positive_type"),
-        ),
-        sa.CheckConstraint(
-            "smoke_type IN ('wildfire', 'industrial', 'other')", name=op.f("ck_sequence_groups_known_smoke_type")
-        ),
-        sa.CheckConstraint(
-            "(highest_score IS NULL) = (lowest_score IS NULL)", name=op.f("ck_sequence_groups_scores_come_together")
-        ),
-        sa.CheckConstraint(
+        _check("x1 <= x2 AND y1 <= y2", f"ck_{table}_box_is_not_reversed"),
+        _check("confidence BETWEEN 0 AND 1", f"ck_{table}_confidence_is_a_share"),
+        _check("smoke_type IS NULL OR false_positive_type IS NULL", f"ck_{table}_one_label"),
+        _check(
             "(labeled_at IS NOT NULL) = (smoke_type IS NOT NULL OR false_positive_type IS NOT NULL)",
-            name=op.f("ck_sequence_groups_labeled_at_with_a_label"),
+            f"ck_{table}_labeled_at_with_a_label",
         ),
-        sa.CheckConstraint("confidence BETWEEN 0 AND 1", name=op.f("ck_sequence_groups_confidence_is_a_share")),
-        sa.CheckConstraint(
-            "is_validated = (validated_at IS NOT NULL)", name=op.f("ck_sequence_groups_validated_at_when_validated")
+        _check("labeled_by IS NULL OR labeled_at IS NOT NULL", f"ck_{table}_labeled_by_with_a_time"),
+        _check("is_validated = (validated_at IS NOT NULL)", f"ck_{table}_validated_at_when_validated"),
+        _check("validated_by IS NULL OR validated_at IS NOT NULL", f"ck_{table}_validated_by_with_a_time"),
+        _check(f"smoke_type IS NULL OR smoke_type IN ({_SMOKE_TYPES})", f"ck_{table}_known_smoke_type"),
+        _check(
+            f"false_positive_type IS NULL OR false_positive_type IN ({_FALSE_POSITIVE_TYPES})",
+            f"ck_{table}_known_false_positive_type",
         ),
-        sa.CheckConstraint(
-            "labeled_by IS NULL OR labeled_at IS NOT NULL", name=op.f("ck_sequence_groups_labeled_by_with_a_time")
-        ),
-        sa.CheckConstraint("member_count >= 0", name=op.f("ck_sequence_groups_member_count_is_a_count")),
-        sa.CheckConstraint(
-            "smoke_type IS NULL OR false_positive_type IS NULL", name=op.f("ck_sequence_groups_one_label")
-        ),
-        sa.CheckConstraint(
-            "validated_by IS NULL OR validated_at IS NOT NULL", name=op.f("ck_sequence_groups_validated_by_with_a_time")
-        ),
-        sa.CheckConstraint("x1 <= x2 AND y1 <= y2", name=op.f("ck_sequence_groups_box_is_not_reversed")),
-        sa.ForeignKeyConstraint(["labeled_by"], ["reviewers.id"], name=op.f("fk_sequence_groups_labeled_by")),
-        sa.ForeignKeyConstraint(["validated_by"], ["reviewers.id"], name=op.f("fk_sequence_groups_validated_by")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sequence_groups")),
+        _check("member_count >= 0", f"ck_{table}_member_count_is_a_count"),
+        _check("(highest_score IS NULL) = (lowest_score IS NULL)", f"ck_{table}_scores_come_together"),
+        sa.ForeignKeyConstraint(["labeled_by"], ["reviewers.id"], name=f"fk_{table}_labeled_by"),
+        sa.ForeignKeyConstraint(["validated_by"], ["reviewers.id"], name=f"fk_{table}_validated_by"),
+        sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
     )
-    with op.batch_alter_table("sequence_groups", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_sequence_groups_camera_id_azimuth"), ["camera_id", "azimuth"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_sequence_groups_revision"), ["revision"], unique=False)
+    op.create_index(f"ix_{table}_camera_id_azimuth", table, ["camera_id", "azimuth"])
+    op.create_index(f"ix_{table}_revision", table, ["revision"])
+    _create_listing_index(f"ix_{table}_counted", _FILTERED)
+    for order in _ORDERS:
+        _create_listing_index(f"ix_{table}_by_{order}", dict.fromkeys((order, "id", *_FILTERED)))
 
+
+def _create_listing_index(name: str, columns: Iterable[str]) -> None:
+    op.create_index(name, "sequence_groups", list(columns), sqlite_where=_LISTED, postgresql_where=_LISTED)
+
+
+def _create_sequences() -> None:
     op.create_table(
         "sequences",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("id", _ROW_ID, autoincrement=False, nullable=False),
         sa.Column("organization_key", sa.String(), nullable=False),
         sa.Column("camera_id", sa.BigInteger(), nullable=True),
         sa.Column("azimuth", sa.BigInteger(), nullable=True),
-        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", _TIME, nullable=False),
+        sa.Column("last_seen_at", _TIME, nullable=False),
         sa.Column("n_detections", sa.Integer(), nullable=False),
         sa.Column("first_detection_id", sa.BigInteger(), nullable=True),
         sa.Column("first_boxes", sa.JSON(), nullable=False),
-        sa.Column("group_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("group_id", _ROW_ID, nullable=True),
         sa.Column("is_group_excluded", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("excluded_from", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("excluded_from", _ROW_ID, nullable=True),
         sa.Column("skipped_reason", sa.String(), nullable=True),
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(
-            "skipped_reason IN ('no_camera', 'no_azimuth', 'no_valid_box')",
-            name=op.f("ck_sequences_known_skipped_reason"),
-        ),
-        sa.CheckConstraint(
-            "excluded_from IS NULL OR is_group_excluded", name=op.f("ck_sequences_excluded_from_when_excluded")
-        ),
-        sa.CheckConstraint(
-            "group_id IS NULL OR NOT is_group_excluded", name=op.f("ck_sequences_excluded_is_in_no_group")
-        ),
-        sa.CheckConstraint(
-            "group_id IS NULL OR skipped_reason IS NULL", name=op.f("ck_sequences_skipped_is_in_no_group")
+        _check("group_id IS NULL OR NOT is_group_excluded", "ck_sequences_excluded_is_in_no_group"),
+        _check("excluded_from IS NULL OR is_group_excluded", "ck_sequences_excluded_from_when_excluded"),
+        _check("group_id IS NULL OR skipped_reason IS NULL", "ck_sequences_skipped_is_in_no_group"),
+        _check(
+            f"skipped_reason IS NULL OR skipped_reason IN ({_SKIPPED_REASONS})", "ck_sequences_known_skipped_reason"
         ),
         sa.ForeignKeyConstraint(
-            ["excluded_from"], ["sequence_groups.id"], name=op.f("fk_sequences_excluded_from"), ondelete="SET NULL"
+            ["excluded_from"], ["sequence_groups.id"], name="fk_sequences_excluded_from", ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
-            ["group_id"], ["sequence_groups.id"], name=op.f("fk_sequences_group_id"), ondelete="SET NULL"
+            ["group_id"], ["sequence_groups.id"], name="fk_sequences_group_id", ondelete="SET NULL"
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sequences")),
+        sa.PrimaryKeyConstraint("id", name="pk_sequences"),
     )
-    with op.batch_alter_table("sequences", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_sequences_group_id_recorded_at_id"), ["group_id", "recorded_at", "id"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_sequences_revision"), ["revision"], unique=False)
+    op.create_index("ix_sequences_group_id_recorded_at_id", "sequences", ["group_id", "recorded_at", "id"])
+    op.create_index("ix_sequences_revision", "sequences", ["revision"])
 
+
+def _create_annotations() -> None:
     op.create_table(
         "sequence_annotations",
-        sa.Column(
-            "sequence_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
-        ),
+        sa.Column("sequence_id", _ROW_ID, autoincrement=False, nullable=False),
         sa.Column("stage", sa.String(), nullable=False),
         sa.Column("has_smoke", sa.Boolean(), nullable=False),
         sa.Column("has_false_positives", sa.Boolean(), nullable=False),
@@ -177,65 +189,43 @@ def upgrade() -> None:
         sa.Column("is_unsure", sa.Boolean(), nullable=False),
         sa.Column("annotation", sa.JSON(), nullable=False),
         sa.Column("origin", sa.String(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("updated_at", _TIME, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(
-            "origin IN ('person', 'propagated', 'bulk', 'inherited')", name=op.f("ck_sequence_annotations_known_origin")
-        ),
-        sa.CheckConstraint(
-            "stage IN ('imported', 'ready_to_annotate', 'under_annotation', 'seq_annotation_done', 'in_review', 'needs_manual', 'annotated')",
-            name=op.f("ck_sequence_annotations_known_stage"),
-        ),
+        _check(f"stage IN ({_STAGES})", "ck_sequence_annotations_known_stage"),
+        _check(f"origin IN ({_ORIGINS})", "ck_sequence_annotations_known_origin"),
         sa.ForeignKeyConstraint(
-            ["sequence_id"], ["sequences.id"], name=op.f("fk_sequence_annotations_sequence_id"), ondelete="CASCADE"
+            ["sequence_id"], ["sequences.id"], name="fk_sequence_annotations_sequence_id", ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("sequence_id", name=op.f("pk_sequence_annotations")),
+        sa.PrimaryKeyConstraint("sequence_id", name="pk_sequence_annotations"),
     )
-    with op.batch_alter_table("sequence_annotations", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sequence_annotations_revision"), ["revision"], unique=False)
-
+    op.create_index("ix_sequence_annotations_revision", "sequence_annotations", ["revision"])
     op.create_table(
         "annotation_contributors",
-        sa.Column("sequence_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("reviewer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("contributed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["reviewer_id"], ["reviewers.id"], name=op.f("fk_annotation_contributors_reviewer_id")),
+        sa.Column("sequence_id", _ROW_ID, nullable=False),
+        sa.Column("reviewer_id", _ROW_ID, nullable=False),
+        sa.Column("contributed_at", _TIME, nullable=False),
+        sa.ForeignKeyConstraint(["reviewer_id"], ["reviewers.id"], name="fk_annotation_contributors_reviewer_id"),
         sa.ForeignKeyConstraint(
             ["sequence_id"],
             ["sequence_annotations.sequence_id"],
-            name=op.f("fk_annotation_contributors_sequence_id"),
+            name="fk_annotation_contributors_sequence_id",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("sequence_id", "reviewer_id", name=op.f("pk_annotation_contributors")),
+        sa.PrimaryKeyConstraint("sequence_id", "reviewer_id", name="pk_annotation_contributors"),
     )
-    with op.batch_alter_table("annotation_contributors", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_annotation_contributors_reviewer_id"), ["reviewer_id"], unique=False)
+    op.create_index("ix_annotation_contributors_reviewer_id", "annotation_contributors", ["reviewer_id"])
 
 
 def downgrade() -> None:
-    """Undo it."""
-    with op.batch_alter_table("annotation_contributors", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_annotation_contributors_reviewer_id"))
-
-    op.drop_table("annotation_contributors")
-    with op.batch_alter_table("sequence_annotations", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sequence_annotations_revision"))
-
-    op.drop_table("sequence_annotations")
-    with op.batch_alter_table("sequences", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sequences_revision"))
-        batch_op.drop_index(batch_op.f("ix_sequences_group_id_recorded_at_id"))
-
-    op.drop_table("sequences")
-    with op.batch_alter_table("sequence_groups", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sequence_groups_revision"))
-        batch_op.drop_index(batch_op.f("ix_sequence_groups_camera_id_azimuth"))
-
-    op.drop_table("sequence_groups")
-    with op.batch_alter_table("decisions", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_decisions_group_id_id"))
-
-    op.drop_table("decisions")
-    op.drop_table("reviewers")
-    op.drop_table("review_state")
+    """Drop every table, and each index with its table."""
+    for table in (
+        "annotation_contributors",
+        "sequence_annotations",
+        "sequences",
+        "sequence_groups",
+        "decisions",
+        "reviewers",
+        "review_state",
+    ):
+        op.drop_table(table)

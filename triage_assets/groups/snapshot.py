@@ -1,0 +1,194 @@
+"""The snapshot of the review database in the store: four Parquet files that other stages read.
+
+What lives here: their form, reading them as of one revision, and bringing them from one revision to a later one. What
+does not: where the rows come from (`triage_assets.review.export`).
+
+Each file names the database and the revision that it is of, and files that differ in them are never read together. The
+same revision gives the same bytes, whether it was reached in one step or in many.
+"""
+
+import hashlib
+import io
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from triage_assets.errors import NewerFormat, StoreError
+from triage_assets.groups.records import ANNOTATIONS, FOLDER, GROUPS, MEMBERS, UNGROUPED, ReviewChanges
+from triage_assets.store import Store, check_format_version
+
+_logger = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+_SCHEMAS = {"groups": GROUPS, "members": MEMBERS, "ungrouped": UNGROUPED, "annotations": ANNOTATIONS}
+_ROWS_PER_GROUP = 100_000
+_REPEATED = ("camera_id", "azimuth")  # numbers whose dictionary is worth building; ids and times come once each
+# A writer replaces the four files one after the other, which takes a second at a million sequences.
+_ATTEMPTS = 12
+_PAUSE_SECONDS = 0.25
+_REMEDY = "Materialize sequence_groups: the files are made anew from the review database."
+
+
+@dataclass(frozen=True, slots=True)
+class GroupsSnapshot:
+    """The review database as it was at one revision, each table in order of its first column.
+
+    ``members`` are the sequences in a group, ``ungrouped`` those that are excluded, skipped, or not placed yet.
+    """
+
+    database_id: str
+    revision: int
+    groups: pa.Table
+    members: pa.Table
+    ungrouped: pa.Table
+    annotations: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGroups:
+    """The snapshot that the store has, and the digest of its files."""
+
+    snapshot: GroupsSnapshot
+    data_version: str
+
+
+def load_snapshot(store: Store) -> GroupsSnapshot | None:
+    """The snapshot, None where none was ever written.
+
+    Raises `StoreError` where files are missing, damaged, or stay of different revisions, and `NewerFormat`.
+    """
+    stored = _open(store, _ATTEMPTS)
+    return None if stored is None else stored.snapshot
+
+
+def open_if_readable(store: Store) -> StoredGroups | None:
+    """What the store has, None where there is nothing, or nothing to build upon. Raises `NewerFormat`."""
+    try:
+        return _open(store, attempts=1)
+    except NewerFormat:
+        raise
+    except StoreError as error:
+        _logger.warning("%s", error)
+        return None
+
+
+def advance(stored: GroupsSnapshot | None, changes: ReviewChanges) -> GroupsSnapshot:
+    """The snapshot at the revision of the changes, which are those since ``stored``, or everything without it."""
+    is_member = pc.is_valid(changes.sequences["group_id"])
+    changed = {
+        "groups": changes.groups,
+        "members": changes.sequences.filter(is_member).select(MEMBERS.names),
+        "ungrouped": changes.sequences.filter(pc.invert(is_member)).select(UNGROUPED.names),
+        "annotations": changes.annotations,
+    }
+    if stored is not None:
+        written = {"groups": changes.groups["group_id"], "annotations": changes.annotations["sequence_id"]}
+        changed = {
+            name: _replace(getattr(stored, name), rows, written.get(name, changes.sequences["sequence_id"]))
+            for name, rows in changed.items()
+        }
+    return GroupsSnapshot(changes.database_id, changes.revision, **changed)
+
+
+def is_complete(snapshot: GroupsSnapshot, changes: ReviewChanges) -> bool:
+    """Whether the tables have as many rows as the database: changes do not tell of rows that were deleted."""
+    n_sequences = len(snapshot.members) + len(snapshot.ungrouped)
+    found = (len(snapshot.groups), n_sequences, len(snapshot.annotations))
+    return found == (changes.n_groups, changes.n_sequences, changes.n_annotations)
+
+
+def store_snapshot(store: Store, snapshot: GroupsSnapshot) -> str:
+    """Write the files, and give the digest of them. Raises `StoreUnwritable`."""
+    store.sweep_unfinished(FOLDER)
+    stamp = {
+        "format_version": str(FORMAT_VERSION),
+        "database_id": snapshot.database_id,
+        "revision": str(snapshot.revision),
+    }
+    files = {name: _encode(getattr(snapshot, name), schema.with_metadata(stamp)) for name, schema in _SCHEMAS.items()}
+    for name, data in files.items():
+        store.write(_path(name), data)
+    return _digest(files)
+
+
+def _open(store: Store, attempts: int) -> StoredGroups | None:
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(_PAUSE_SECONDS)
+        found = {name: store.read_or_none(_path(name)) for name in _SCHEMAS}
+        files = {name: data for name, data in found.items() if data is not None}
+        if not files:
+            return None
+        stamps = {name: _read_stamp(store, name, data) for name, data in files.items()}
+        if len(files) == len(_SCHEMAS) and len(set(stamps.values())) == 1:
+            tables = {name: _decode(store, name, data) for name, data in files.items()}
+            return StoredGroups(GroupsSnapshot(*stamps["groups"], **tables), _digest(files))
+    raise StoreError(
+        f"The files in {store.location}/{FOLDER} are not all of one revision",
+        found=", ".join(f"{name} {stamps[name][1] if name in stamps else 'missing'}" for name in _SCHEMAS),
+        do=_REMEDY,
+    )
+
+
+def _replace(rows: pa.Table, newer: pa.Table, written: pa.ChunkedArray) -> pa.Table:
+    """The rows without those that were written, and the newer ones, in order of the first column."""
+    if not len(written):
+        return rows
+    key = rows.column_names[0]
+    kept = rows.filter(pc.invert(pc.is_in(rows[key], value_set=written)))
+    together = pa.concat_tables([kept, newer])
+    ids = together[key].to_numpy()
+    return together if (ids[1:] > ids[:-1]).all() else together.take(np.argsort(ids, kind="stable"))
+
+
+def _encode(table: pa.Table, schema: pa.Schema) -> bytes:
+    buffer = io.BytesIO()
+    # In one chunk: where a table was put together would show in its pages.
+    whole = table.combine_chunks().replace_schema_metadata(schema.metadata)
+    repeated = [field.name for field in schema if field.name in _REPEATED or field.type == pa.string()]
+    pq.write_table(whole, buffer, compression="zstd", row_group_size=_ROWS_PER_GROUP, use_dictionary=repeated)
+    return buffer.getvalue()
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name in _SCHEMAS:
+        digest.update(hashlib.sha256(files[name]).digest())
+    return digest.hexdigest()
+
+
+def _decode(store: Store, name: str, data: bytes) -> pa.Table:
+    try:
+        return pq.read_table(pa.BufferReader(data)).replace_schema_metadata(None).cast(_SCHEMAS[name])
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _damaged(store, name, error) from None
+
+
+def _read_stamp(store: Store, name: str, data: bytes) -> tuple[str, int]:
+    """The database and the revision that a file is of. Raises `StoreError`, `NewerFormat`."""
+    try:
+        metadata = pq.read_schema(pa.BufferReader(data)).metadata or {}
+        version = metadata.get(b"format_version", b"")
+        check_format_version(store, _path(name), int(version) if version.isdigit() else None, FORMAT_VERSION)
+        return metadata[b"database_id"].decode(), int(metadata[b"revision"])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise _damaged(store, name, error) from None
+
+
+def _damaged(store: Store, name: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"{store.location}/{_path(name)} cannot be read",
+        found=str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
+        expected="a Parquet file of this project",
+        do=_REMEDY,
+    )
+
+
+def _path(name: str) -> str:
+    return f"{FOLDER}/{name}.parquet"

@@ -1,0 +1,44 @@
+"""What every request works with.
+
+What lives here: the store, the review database and who decides, handed to `create_app`. What does not: opening them.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from triage_assets.groups.decisions import Decisions
+from triage_assets.groups.records import Joining
+from triage_assets.review.database import ReviewDatabase
+from triage_assets.review.decisions import DecisionDatabase
+from triage_assets.store import Store
+from triage_assets.stored_detections import StoredDetections
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``actor`` is the name that decisions are recorded under; ``joining`` is the policy of an assignment."""
+
+    store: Store
+    review: ReviewDatabase
+    actor: str
+    joining: Joining = Joining.INHERIT
+
+    @property
+    def detections(self) -> StoredDetections:
+        """The detections of the present backlog."""
+        return StoredDetections(self.store)
+
+    @property
+    def decisions(self) -> Decisions:
+        """What people may decide here."""
+        return Decisions(DecisionDatabase(self.review), self.detections)
+
+
+def _context_of(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Working = Annotated[Context, Depends(_context_of)]
