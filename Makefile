@@ -43,6 +43,8 @@ bench: setup
 	$(BIN)/python benchmarks/pull.py
 	$(BIN)/python benchmarks/shards.py
 	$(BIN)/python benchmarks/no_op.py
+	$(BIN)/python -m benchmarks.grouping
+	$(BIN)/python -m benchmarks.groups
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.score
 	$(BIN)/python -m benchmarks.groups_page

@@ -112,12 +112,12 @@ def measure_demo(worlds: Sequence[World]) -> None:
 def measure_store(store: Store) -> None:
     """What can be said without knowing the truth, and what people's own labels say of it."""
     alarms = read_alarms(store)
-    n_alarms = len(alarms.ids) + alarms.n_skipped
-    labels = _own_labels(store, alarms)
-    is_known = labels >= 0
     if not len(alarms.ids):
         print("no sequence in this store can be grouped")
         return
+    n_alarms = len(alarms.ids) + alarms.n_skipped
+    labels = _own_labels(store, alarms)
+    is_known = labels >= 0
     print(f"{n_alarms:,} sequences, {len(alarms.ids):,} of them with a box, at {_count(alarms.angles):,} camera angles")
     print(f"{int(is_known.sum()):,} have one label that a person gave to them alone\n")
     print("| IoU | groups | in a group of 2 or more | clicks saved | labelled pairs in a group | of one label |")
@@ -200,7 +200,8 @@ def _own_labels(store: Store, alarms: Alarms) -> Integers:
     """
     snapshot = load_snapshot(store)
     labels: dict[int, str] = {}
-    for row in snapshot.annotations.to_pylist() if snapshot is not None else []:
+    columns = ["sequence_id", "stage", "origin", "smoke_types", "false_positive_types"]
+    for row in snapshot.annotations.select(columns).to_pylist() if snapshot is not None else []:
         kinds = [*(f"smoke {kind}" for kind in row["smoke_types"]), *row["false_positive_types"]]
         if row["origin"] == Origin.PERSON and row["stage"] in DECIDED_STAGES and len(kinds) == 1:
             labels[row["sequence_id"]] = kinds[0]

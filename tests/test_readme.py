@@ -1,5 +1,6 @@
 """The README's commands, run as they are written there, in a copy of the project."""
 
+import json
 import os
 import re
 import shutil
@@ -139,6 +140,28 @@ def annotator(copy: Path) -> Iterator[dict[str, str]]:
         server.send_signal(signal.SIGINT)
 
 
+def test_the_viewer_answers_and_takes_decisions(after_demo: Path) -> None:
+    assert console_blocks()[3] == [(".venv/bin/triage viewer", [])]
+    questions = [command for command, _ in console_blocks()[4]]
+    if shutil.which("curl") is None:
+        pytest.skip("SKIPPED LOUDLY: there is no curl on this machine")
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 8765)) == 0:
+            pytest.skip("SKIPPED LOUDLY: something else listens on port 8765 of this machine")
+    with subprocess.Popen(
+        [".venv/bin/triage", "viewer"], cwd=after_demo, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as viewer:
+        try:
+            assert viewer.stdout
+            assert "http://127.0.0.1:8765" in viewer.stdout.readline()
+            listed, validated = (json.loads(run(command, after_demo)) for command in questions)
+        finally:
+            viewer.send_signal(signal.SIGINT)
+    assert len(listed["items"]) == 1
+    assert listed["total"] > 1
+    assert validated["is_validated"] is True
+
+
 def test_every_command_of_the_table_runs(copy: Path, annotator: dict[str, str]) -> None:
     (_, shown), *commands = console_blocks()[2]
     names = [line.split("=")[0] for line in shown]
@@ -153,6 +176,7 @@ def test_every_command_of_the_table_runs(copy: Path, annotator: dict[str, str]) 
         "triage run [--limit N] [--stage S] [--organization NAME]": "triage run --limit 1 --stage ready_to_annotate",
         "triage pull": "triage pull",
         "triage worklists --threshold 0.5": "triage worklists --threshold 0.5",
+        "triage viewer [--port P]": None,  # it has a test of its own
         "triage models list": "triage models list",
         "triage models forget NAME": f"triage models forget {golden} --yes --configured",
         "dagster asset materialize --select predictions": "dagster asset materialize --select predictions",

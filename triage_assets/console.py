@@ -134,9 +134,10 @@ def print_worklists(split: Mapping[str, Any]) -> None:
     if split["caution"] != "none":
         console.print(f"[bold yellow]Caution[/]   {escape(split['caution'])}")
     disagreed = f" ({split['disagreements']:,} where models disagree, first)" if split["disagreements"] else ""
+    labeled = f"{split['labeled']:,} labelled here, " if split["labeled"] else ""
     console.print(
         f"Split     {split['review']:,} To Review{disagreed}, {split['unlabeled']:,} Unlabel, "
-        f"{split['dropped']:,} dropped (threshold {split['threshold']:g})"
+        f"{labeled}{split['dropped']:,} dropped (threshold {split['threshold']:g})"
     )
     console.print(f"Worklists {escape(split['path'])}")
 

@@ -57,8 +57,8 @@ class Settings(BaseSettings):
     )
     triage_joining: Joining = Field(
         Joining.INHERIT,
-        description="inherit: a sequence that joins a labelled group gets its label; freeze: a validated group takes no "
-        "new members, and assignment never labels.",
+        description="inherit: a sequence that joins a labelled group gets its label; freeze: a validated group takes "
+        "no new members, and assignment never labels.",
     )
     triage_scoring_cluster: str | None = Field(
         None, description="Address of a Dask scheduler whose workers score; this process scores where it is not set."

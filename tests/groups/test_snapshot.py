@@ -253,3 +253,37 @@ def test_a_database_that_was_set_back_is_not_built_upon(store, grouped):
     report = write_snapshot(store, grouped)
     assert (report.has_changed, report.revision) == (True, 1)
     assert load_snapshot(store).groups["member_count"].to_pylist() == [9, 9]
+
+
+@pytest.mark.parametrize(
+    ("origin", "stands"),
+    [
+        (Origin.PROPAGATED, False),  # copied from the group that it was taken out of
+        (Origin.INHERITED, False),
+        (Origin.PERSON, True),  # somebody looked at this very sequence
+        (Origin.BULK, True),  # and here somebody named it
+    ],
+)
+def test_a_copied_label_stands_only_while_its_sequence_is_in_the_group(
+    store: Store, grouped: ReviewDatabase, origin: Origin, stands: bool
+) -> None:
+    cluster = Cluster(False, None, (FalsePositiveType.ANTENNA,), (BoxOnFrame(1, (0.1, 0.1, 0.2, 0.2)),))
+    labels = [Annotation(number, Stage.SEQ_ANNOTATION_DONE, (cluster,), False, origin) for number in (1, 5)]
+    with grouped.write() as write:
+        save_annotations(write, labels, None)
+    write_snapshot(store, grouped)
+    snapshot = load_snapshot(store)
+    assert snapshot is not None
+    assert snapshot.standing_annotations()["sequence_id"].to_pylist() == ([1, 5] if stands else [1])
+
+    with grouped.write() as write:
+        change = update(ReviewSequence).where(ReviewSequence.id == 5)
+        values = {"group_id": 2, "is_group_excluded": False, "excluded_from": None, "revision": write.revision}
+        write.connection.execute(change.values(values))
+        write.connection.execute(
+            update(SequenceGroup).where(SequenceGroup.id == 2).values(member_count=2, revision=write.revision)
+        )
+    write_snapshot(store, grouped)
+    back = load_snapshot(store)
+    assert back is not None
+    assert back.standing_annotations()["sequence_id"].to_pylist() == [1, 5]

@@ -129,7 +129,10 @@ def test_the_first_rows_leave_every_index_as_the_migration_made_it(review, monke
 
 
 def indexes_of(review, table_name: str) -> list[str]:
-    return sorted(map(str, inspect(review.engine).get_indexes(table_name)))
+    """Each index in words, with the rows that it is limited to."""
+    found = inspect(review.engine).get_indexes(table_name)
+    limits = [sorted(f"{name} {limit}" for name, limit in one.get("dialect_options", {}).items()) for one in found]
+    return sorted(f"{one['name']} {one['column_names']} {limit}" for one, limit in zip(found, limits, strict=True))
 
 
 def test_groups_count_and_score_their_members(review):

@@ -10,11 +10,13 @@ import io
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from triage_assets.annotator.records import Box, Detection, Organization, Sequence, SequenceRow
 from triage_assets.errors import StoreError
@@ -101,9 +103,6 @@ class StoredSnapshot:
     def __init__(self, file: pq.ParquetFile, data: bytes) -> None:
         self.file = file
         self.data = data
-        index = file.read(columns=["sequence_id", "last_seen_at"])
-        self.ids: np.ndarray[Any, np.dtype[np.int64]] = index["sequence_id"].to_numpy()
-        self._last_seen_us = index["last_seen_at"].cast(pa.int64()).to_numpy()
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         self._starts = np.cumsum([0, *sizes])
         self._cached: tuple[int, pa.Table] | None = None
@@ -129,6 +128,12 @@ class StoredSnapshot:
         check_format_version(store, path, int(version) if version.isdigit() else None, FORMAT_VERSION)
         return cls(file, data)
 
+    @cached_property
+    def ids(self) -> NDArray[np.int64]:
+        """The ids of all sequences, in ascending order."""
+        ids: NDArray[np.int64] = self.file.read(columns=["sequence_id"])["sequence_id"].to_numpy()
+        return ids
+
     @property
     def organization(self) -> Organization:
         """The organization that the snapshot is of, under the name that it had."""
@@ -138,9 +143,8 @@ class StoredSnapshot:
 
     def last_seen(self) -> dict[int, datetime]:
         """When each stored sequence was last seen, by id."""
-        moments = (
-            datetime.fromtimestamp(0, UTC) + np.timedelta64(us, "us").item() for us in self._last_seen_us.tolist()
-        )
+        seen_us = self.file.read(columns=["last_seen_at"])["last_seen_at"].cast(pa.int64()).to_pylist()
+        moments = (datetime.fromtimestamp(0, UTC) + np.timedelta64(us, "us").item() for us in seen_us)
         return dict(zip(self.ids.tolist(), moments, strict=True))
 
     def row(self, sequence_id: int) -> SequenceRow:

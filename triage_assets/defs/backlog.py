@@ -52,7 +52,9 @@ def load_backlog_table(store: Store) -> tuple[pa.Table, Mapping[str, str]]:
 def load_review_tables(store: Store) -> ReviewTables | None:
     """What was grouped and decided, as of the last snapshot; None where there is none. Raises `StoreError`."""
     snapshot = load_snapshot(store)
-    return None if snapshot is None else ReviewTables(snapshot.groups, snapshot.members, snapshot.annotations)
+    if snapshot is None:
+        return None
+    return ReviewTables(snapshot.groups, snapshot.members, snapshot.standing_annotations())
 
 
 def load_backlogs(store: Store) -> Mapping[str, Callable[[], tuple[pa.Table, pa.Table]]]:

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from triage_assets.errors import NewerFormat, StoreError
 from triage_assets.groups.records import ANNOTATIONS, FOLDER, GROUPS, MEMBERS, UNGROUPED, ReviewChanges
+from triage_assets.review.records import Origin
 from triage_assets.store import Store, check_format_version
 
 _logger = logging.getLogger(__name__)
@@ -48,6 +49,17 @@ class GroupsSnapshot:
     members: pa.Table
     ungrouped: pa.Table
     annotations: pa.Table
+
+    def standing_annotations(self) -> pa.Table:
+        """The annotations that speak for their sequences.
+
+        A label that was copied from a group is no word about a sequence that a person has taken out of that group
+        since; it counts again when the sequence is re-included.
+        """
+        is_copied = pc.is_in(self.annotations["origin"], pa.array([Origin.PROPAGATED, Origin.INHERITED]))
+        excluded = self.ungrouped["sequence_id"].filter(self.ungrouped["is_group_excluded"])
+        is_out = pc.is_in(self.annotations["sequence_id"], value_set=excluded)
+        return self.annotations.filter(pc.invert(pc.and_(is_copied, is_out)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +153,11 @@ def _replace(rows: pa.Table, newer: pa.Table, written: pa.ChunkedArray) -> pa.Ta
     if not len(written):
         return rows
     key = rows.column_names[0]
-    kept = rows.filter(pc.invert(pc.is_in(rows[key], value_set=written)))
-    together = pa.concat_tables([kept, newer])
+    is_written = pc.is_in(rows[key], value_set=written).to_numpy()
+    together = pa.concat_tables([rows, newer])
     ids = together[key].to_numpy()
-    return together if (ids[1:] > ids[:-1]).all() else together.take(np.argsort(ids, kind="stable"))
+    order = np.argsort(ids, kind="stable")
+    return together.take(order[~np.append(is_written, np.zeros(len(newer), np.bool_))[order]])
 
 
 def _encode(table: pa.Table, schema: pa.Schema) -> bytes:
