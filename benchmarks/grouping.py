@@ -83,6 +83,8 @@ def in_another_process(work: Callable[..., None], *arguments: object) -> None:
 
 def measure(store: Store, url: str, what: str) -> None:
     """One assignment and the snapshot after it."""
+    import pandas  # noqa: F401 (Arrow looks for it once in a process, which takes 0.3 s)
+
     review = open_review(url)
     before = _megabytes()
     report, grouping = timed(lambda: regroup(store, review))

@@ -149,7 +149,7 @@ def build_world(n_sequences: int, seed: int, noise: float) -> World:
 
 def read_alarms(store: Store) -> Alarms:
     """All sequences of the stored backlog, as if none were in a group yet."""
-    found = read_newcomers(store, np.empty(0, np.int64), SKIPPED_BEFORE.empty_table()).newcomers
+    found = read_newcomers(store, np.empty(0, np.int64), SKIPPED_BEFORE.empty_table(), {}).newcomers
     placed = found.filter(pc.is_null(found["skipped_reason"]))
     corners = np.stack([placed[name].to_numpy() for name in ("x1", "y1", "x2", "y2")])
     regions = Regions(placed["camera_id"].to_numpy(), placed["azimuth"].to_numpy(), corners)

@@ -1,24 +1,30 @@
 """What a page of groups costs: run `python -m benchmarks.groups_page [--sequences 1000000] [--url URL]`.
 
 What lives here: the time of `list_groups`, which counts too, for each order and filter on the first page, on one in the
-middle and on the last. What does not: the web in front of it.
+middle and on the last; and that of the requests which a browser sends, over a socket. What does not: the browser.
 """
 
 import argparse
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import httpx
 import numpy as np
+import uvicorn
+from triage_viewer.app import create_app
+from triage_viewer.context import Context
 
 from benchmarks.review_rows import fill
 from triage_assets.review.database import ReviewDatabase, open_review
 from triage_assets.review.listing import list_groups
 from triage_assets.review.records import GroupFilter, GroupOrder, LabelState
+from triage_assets.store import open_store
 
 SIZE = 50
 FILTERS = {
@@ -31,6 +37,17 @@ FILTERS = {
     "organization": GroupFilter(organization_key="valley-brigade-7"),
     "5 members": GroupFilter(min_members=5),
 }
+
+REQUESTS = (
+    "",
+    "?size=100",
+    "?label_state=all",
+    "?label_state=all&order_by=score",
+    "?label_state=all&page=1500",
+    "?camera_id=7",
+    "stats",
+    "facets",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,7 @@ def main() -> None:
         with closing(open_review(url)) as review:
             _fill_once(review, options.sequences)
             _measure(review, options.repeats)
+            _measure_requests(review, Path(folder) / "store", 8 * options.repeats)
 
 
 def _fill_once(review: ReviewDatabase, n_sequences: int) -> None:
@@ -106,7 +124,35 @@ def _ask(review: ReviewDatabase, question: Question) -> tuple[float, int]:
     return time.perf_counter() - begun, page.total
 
 
-def _print(name: str, total: int, times: list[float]) -> None:
+def _measure_requests(review: ReviewDatabase, store: Path, repeats: int) -> None:
+    print(f"\n{'over HTTP':36s}{'p50 ms':>9s}{'p95 ms':>9s}{'max ms':>9s}")
+    with _serve(Context(open_store(str(store)), review, actor="nobody")) as client:
+        for request in REQUESTS:
+            times = []
+            for _ in range(repeats):
+                begun = time.perf_counter()
+                client.get(f"/api/v1/sequence_groups/{request}").raise_for_status()
+                times.append(time.perf_counter() - begun)
+            _print(request or "the page as it opens", "", times)
+
+
+@contextmanager
+def _serve(context: Context) -> Iterator[httpx.Client]:
+    server = uvicorn.Server(uvicorn.Config(create_app(context), port=0, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _print(name: str, total: int | str, times: list[float]) -> None:
     p50, p95, most = (1000 * float(value) for value in np.percentile(times, [50, 95, 100]))
     print(f"{name:28s}{total or '':>8}{p50:9.1f}{p95:9.1f}{most:9.1f}")
 

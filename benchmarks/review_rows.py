@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert
 from triage_assets.review.models import (
     AnnotationContributor,
     Base,
+    GroupAnnotator,
     Reviewer,
     ReviewSequence,
     SequenceAnnotation,
@@ -50,8 +51,11 @@ def fill(connection: Connection, n_sequences: int, seed: int = 0) -> None:
     _insert(connection, ReviewSequence, _sequences(group_ids, scores))
     annotated = np.flatnonzero(labelled[group_ids - 1])
     _insert(connection, SequenceAnnotation, _annotations(annotated))
-    contributors = random.integers(1, REVIEWERS + 1, len(sizes))[group_ids[annotated] - 1]
-    _insert(connection, AnnotationContributor, _contributors(annotated, contributors))
+    annotators = random.integers(1, REVIEWERS + 1, len(sizes))  # one for each group
+    _insert(connection, AnnotationContributor, _contributors(annotated, annotators[group_ids[annotated] - 1]))
+    shown = np.flatnonzero(labelled).tolist()
+    rows = ({"group_id": index + 1, "reviewer_id": int(annotators[index])} for index in shown)
+    _insert(connection, GroupAnnotator, rows)
 
 
 def _insert(connection: Connection, table: type[Base], rows: Iterator[Row]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from distributed import LocalCluster
+from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from tests.review.rows import add_decision, add_group
@@ -15,8 +16,18 @@ from tests.scoring.reference import MODEL
 from triage_assets import doctor
 from triage_assets.cli import app
 from triage_assets.doctor import check_models, check_review, check_scoring
-from triage_assets.errors import ClusterError, PackageError, ReviewUnavailable, SettingsError
-from triage_assets.review.database import open_review
+from triage_assets.errors import (
+    ClusterError,
+    NewerFormat,
+    PackageError,
+    ReviewReadOnly,
+    ReviewUnavailable,
+    SettingsError,
+)
+from triage_assets.review import versions
+from triage_assets.review.database import ReviewDatabase, open_review
+from triage_assets.review.engines import make_engine, parse_url
+from triage_assets.review.watch import is_there
 from triage_assets.scoring.identity import read_identity
 
 NAME = read_identity(MODEL).name
@@ -97,7 +108,7 @@ def test_one_package_that_does_not_load_hides_no_other(monkeypatch: pytest.Monke
     assert f"Error The model package {damaged} is no zip file" in " ".join(result.stderr.split())
 
 
-def test_the_review_database_is_opened_counted_and_left_as_it_was(review_url: str, monkeypatch) -> None:
+def test_the_review_database_is_counted_and_left_as_it_was(review_url: str, monkeypatch) -> None:
     monkeypatch.setenv("TRIAGE_REVIEW_DB", review_url)
     with closing(open_review(review_url)) as review:
         with review.write() as write:
@@ -107,6 +118,43 @@ def test_the_review_database_is_opened_counted_and_left_as_it_was(review_url: st
         assert found == f"{review.name} can be written, version 0001; 1 groups, 1 decisions"
         with review.write() as write:
             assert write.revision == 2
+
+
+def test_no_review_database_is_made(new_review_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_REVIEW_DB", new_review_url)
+    assert check_review().endswith(" will be made by the next run")
+    assert not is_there(new_review_url)
+    assert not list(Path.cwd().iterdir())
+
+
+def test_a_review_database_that_could_not_be_made_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").touch()
+    monkeypatch.setenv("TRIAGE_REVIEW_DB", f"sqlite:///{Path.cwd()}/file/review.sqlite")
+    with pytest.raises(ReviewReadOnly, match=r"review\.sqlite cannot be created; found .*/file is no folder"):
+        check_review()
+
+
+def test_no_review_database_is_migrated(review_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_REVIEW_DB", review_url)
+    monkeypatch.setattr(versions, "_known_versions", lambda: ("0002", "0001"))
+    assert check_review().endswith(" has version 0001; the next run migrates it to 0002")
+    with closing(ReviewDatabase(make_engine(parse_url(review_url)))) as review, review.read() as connection:
+        assert versions.read_version(connection) == "0001"
+
+
+def test_a_review_database_of_a_newer_version_is_refused(review: ReviewDatabase, review_url: str, monkeypatch) -> None:
+    monkeypatch.setenv("TRIAGE_REVIEW_DB", review_url)
+    with review.write() as write:
+        write.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerFormat, match="found version 9999"):
+        check_review()
+
+
+def test_a_review_database_that_somebody_writes_to_is_in_use(review: ReviewDatabase, review_url: str, monkeypatch):
+    monkeypatch.setenv("TRIAGE_REVIEW_DB", review_url)
+    monkeypatch.setattr(doctor, "_REVIEW_SECONDS", 0.2)
+    with review.write():
+        assert f"{review.name} is in use by another writer, version 0001; 0 groups" in check_review()
 
 
 def test_a_review_database_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

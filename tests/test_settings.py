@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from triage_assets.errors import SettingsError
+from triage_assets.groups.records import IOU_THRESHOLD
 from triage_assets.scoring.records import AUTO, BFLOAT16, FLOAT32, RuntimeChoice
 from triage_assets.settings import load_settings, require_annotator
 
@@ -114,3 +115,17 @@ def test_an_unknown_joining_policy_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TRIAGE_JOINING", "sometimes")
     with pytest.raises(SettingsError, match="TRIAGE_JOINING is 'sometimes'"):
         load_settings()
+
+
+@pytest.mark.parametrize("value", ["1", "-0.1", "nan", "much"])
+def test_an_overlap_that_nothing_or_everything_has_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("TRIAGE_IOU_THRESHOLD", value)
+    with pytest.raises(SettingsError, match="TRIAGE_IOU_THRESHOLD is"):
+        load_settings()
+
+
+def test_a_run_may_have_another_overlap_than_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().triage_iou_threshold == IOU_THRESHOLD
+    monkeypatch.setenv("TRIAGE_IOU_THRESHOLD", "0.4")
+    assert load_settings(triage_iou_threshold=None).triage_iou_threshold == 0.4
+    assert load_settings(triage_iou_threshold=0.0).triage_iou_threshold == 0.0

@@ -19,6 +19,7 @@ from triage_assets.store import open_store
 
 # A person waits. A run is more patient, because workers may be on their way.
 _CLUSTER_SECONDS = 5.0
+_REVIEW_SECONDS = 2.0
 
 
 def check_settings() -> str:
@@ -64,15 +65,18 @@ def check_scoring() -> str:
 
 
 def check_review() -> str:
-    """The review database opens, is of this version, and can be written."""
-    from triage_assets.review.database import open_review
+    """The review database can be written, or the next run can make or migrate it; this does neither."""
+    from triage_assets.review.versions import newest_version
+    from triage_assets.review.watch import examine
 
-    with closing(open_review(load_settings().review_url)) as review:
-        review.require_writable()
-        found = review.contents()
-    return (
-        f"{review.name} can be written, version {found.version}; {found.n_groups} groups, {found.n_decisions} decisions"
-    )
+    found = examine(load_settings().review_url, busy_seconds=_REVIEW_SECONDS)
+    if found.version is None:
+        return f"{found.name} will be made by the next run"
+    if found.contents is None:
+        return f"{found.name} has version {found.version}; the next run migrates it to {newest_version()}"
+    state = "is in use by another writer" if found.is_in_use else "can be written"
+    counts = f"{found.contents.n_groups} groups, {found.contents.n_decisions} decisions"
+    return f"{found.name} {state}, version {found.version}; {counts}"
 
 
 # In this order; where the first fails the others are not tried, because they all need the settings.

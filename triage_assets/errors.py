@@ -25,9 +25,11 @@ TriageError
     ├── ReviewUnavailable      it cannot be reached, opened, or is gone in the middle
     │   ├── ReviewBusy         another writer has held it for too long
     │   └── ReviewReadOnly     it may be read and not written
+    ├── ReviewMismatch         it belongs to another annotator, or not to this store
     ├── NotInReview            a group or a sequence that it does not have
     ├── InvalidDecision        a decision that can never be carried out as it was asked for
     ├── NotMembers             sequences that are not members of the named group
+    ├── ChangedMeanwhile       what was to be changed is no longer what was seen
     └── LabelConflict          the group carries another label
 """
 
@@ -147,6 +149,10 @@ class ReviewReadOnly(ReviewUnavailable):
     """The review database may be read and not written."""
 
 
+class ReviewMismatch(ReviewError):
+    """The review database belongs to another annotator than the store, or the store's decisions to another database."""
+
+
 class NotInReview(ReviewError):
     """The review database has no such group or sequence."""
 
@@ -157,6 +163,10 @@ class InvalidDecision(ReviewError):
 
 class NotMembers(ReviewError):
     """Some of the sequences are not members of the named group."""
+
+
+class ChangedMeanwhile(ReviewError):
+    """What was to be changed is no longer as it was when somebody looked at it and decided."""
 
 
 class LabelConflict(ReviewError):

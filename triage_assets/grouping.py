@@ -16,15 +16,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
+from triage_assets.errors import ReviewMismatch
 from triage_assets.groups.assignment import Regions, assign
 from triage_assets.groups.boxes import Flags, Integers
 from triage_assets.groups.inheritance import Heir, Inheritance, describe_inheritances, inherit
-from triage_assets.groups.records import IOU_THRESHOLD, AssignmentReport, Joining, SnapshotReport
-from triage_assets.groups.snapshot import GroupsSnapshot, advance, is_complete, open_if_readable, store_snapshot
+from triage_assets.groups.records import IOU_THRESHOLD, AssignmentReport, Joining
+from triage_assets.groups.snapshot import (
+    SnapshotReport,
+    advance,
+    is_complete,
+    open_if_readable,
+    require_same_database,
+    store_snapshot,
+)
 from triage_assets.review.aggregates import refresh_aggregates
 from triage_assets.review.annotations import save_annotations
 from triage_assets.review.assignments import (
     add_groups,
+    claim,
     highest_group_id,
     load_groups,
     load_known,
@@ -32,11 +41,13 @@ from triage_assets.review.assignments import (
     load_revision,
     load_settled_since,
     load_stages,
+    move_sequences,
+    record_assignment,
     record_inheritance,
     save_sequences,
 )
 from triage_assets.review.database import ReviewDatabase, Write
-from triage_assets.review.export import load_changes, load_state
+from triage_assets.review.export import has_been, load_changes, load_state
 from triage_assets.review.records import LOCKED_STAGES, SkippedReason
 from triage_assets.store import Store
 from triage_assets.stored_detections import StoredDetections
@@ -69,20 +80,29 @@ class _Plan:
 
 
 def regroup(
-    store: Store, review: ReviewDatabase, joining: Joining = Joining.INHERIT, iou_threshold: float = IOU_THRESHOLD
+    store: Store,
+    review: ReviewDatabase,
+    joining: Joining = Joining.INHERIT,
+    iou_threshold: float = IOU_THRESHOLD,
+    *,
+    by: str | None = None,
 ) -> AssignmentReport:
     """Place every sequence of the stored backlog that is in no group and not excluded, in order of recorded_at and id.
 
-    All of it is written in one transaction; nothing is where nothing is new, or another assignment is under way.
-    Raises `StoreError` and `ReviewUnavailable` with their children.
+    All of it is written in one transaction; nothing is where nothing is new, or another assignment is under way. Where
+    a person asked for it, ``by`` is their name, and the audit has what was done.
+    A sequence that is under another organization's key than before is known under that one. Raises `ReviewMismatch`
+    where the database has the sequences of another annotator, `StoreError` and `ReviewUnavailable` with their children.
     """
     with review.try_assignment_lock() as is_alone:
         if not is_alone:
             return replace(_NOTHING, already_running=True)
         with review.read() as connection:
             known = load_known(connection)
-        backlog = read_newcomers(store, known.settled, known.waiting)
-        if not len(backlog.newcomers):
+        annotator = store.annotator()
+        _require_same_annotator(review, known.annotator, annotator)
+        backlog = read_newcomers(store, known.settled, known.waiting, known.by_organization)
+        if not len(backlog.newcomers) and not len(backlog.moved):
             return _report(None, backlog.skipped_again)
 
         def make_plan(connection: Connection) -> _Plan:
@@ -98,40 +118,44 @@ def regroup(
             if write.revision != plan.revision + 1:  # somebody decided something in between
                 plan = make_plan(write.connection)
             _carry_out(write, plan, known.waiting["id"])
+            move_sequences(write, backlog.moved)
+            if annotator is not None:
+                claim(write, annotator)
+            if by is not None and len(plan.sequences):
+                record_assignment(write, by, {**_count(plan), "joining": joining, "iou_threshold": iou_threshold})
         return _report(plan, backlog.skipped_again)
 
 
-def write_snapshot(store: Store, review: ReviewDatabase) -> SnapshotReport:
-    """Bring the stored snapshot to the present revision; nothing is written where no row has changed since it was made.
+def _require_same_annotator(review: ReviewDatabase, found: str | None, expected: str | None) -> None:
+    if found is not None and expected is not None and found != expected:
+        raise ReviewMismatch(
+            f"The review database {review.name} has the sequences of another annotator than the store",
+            found=found,
+            expected=expected,
+            do="Correct TRIAGE_REVIEW_DB, or TRIAGE_STORE.",
+        )
 
-    What cannot be read, or is of another database, is made anew. Raises `StoreError`, `NewerFormat` for files that a
-    newer version wrote, and `ReviewUnavailable`.
+
+def write_snapshot(store: Store, review: ReviewDatabase) -> SnapshotReport:
+    """Bring the stored snapshot to the present state; nothing is written where no row has changed since it was made.
+
+    What cannot be read, or is of a state that the database was never in, is made anew. Raises `ReviewMismatch` where it
+    holds what people decided in another database, `StoreError`, `NewerFormat` for files that a newer version wrote, and
+    `ReviewUnavailable`.
     """
     stored = open_if_readable(store)
     before = None if stored is None else stored.snapshot
     with review.read() as connection:
-        database_id, revision = load_state(connection)
-        if before is not None and (before.database_id != database_id or before.revision > revision):
+        if before is None or not has_been(connection, before.state):
+            require_same_database(store, load_state(connection))
             before = None
-        changes = load_changes(connection, None if before is None else before.revision)
+        changes = load_changes(connection, None if before is None else before.state.revision)
         snapshot = advance(before, changes)
         if not is_complete(snapshot, changes):
             before, snapshot = None, advance(None, load_changes(connection))
     if stored is not None and before is not None and not changes.n_rows:
-        return _describe_snapshot(before, stored.data_version, has_changed=False)
-    return _describe_snapshot(snapshot, store_snapshot(store, snapshot), has_changed=True)
-
-
-def _describe_snapshot(snapshot: GroupsSnapshot, data_version: str, *, has_changed: bool) -> SnapshotReport:
-    return SnapshotReport(
-        revision=snapshot.revision,
-        n_groups=len(snapshot.groups),
-        n_members=len(snapshot.members),
-        n_ungrouped=len(snapshot.ungrouped),
-        n_annotations=len(snapshot.annotations),
-        has_changed=has_changed,
-        data_version=data_version,
-    )
+        return SnapshotReport(before, has_changed=False, data_version=stored.data_version)
+    return SnapshotReport(snapshot, has_changed=True, data_version=store_snapshot(store, snapshot))
 
 
 def _plan(
@@ -144,7 +168,7 @@ def _plan(
 ) -> _Plan:
     is_skipped = pc.is_valid(newcomers["skipped_reason"])
     placed = newcomers.filter(pc.invert(is_skipped))
-    groups = load_groups(connection, _angles(placed), with_validated=joining is Joining.INHERIT)
+    groups = load_groups(connection, _views(placed), with_validated=joining is Joining.INHERIT)
     assignment = assign(_regions(placed), _regions(groups), iou_threshold)
     places, n_founded = assignment.places, len(assignment.founders)
     founded_ids = highest_group_id(connection) + 1 + np.arange(n_founded)
@@ -183,10 +207,11 @@ def _find_heirs(connection: Connection, joining: pa.Table, group_ids: Integers) 
     ]
 
 
-def _angles(rows: pa.Table) -> list[tuple[int, int]]:
-    """Each camera angle once."""
-    angles = rows.group_by(["camera_id", "azimuth"]).aggregate([])
-    return list(zip(angles["camera_id"].to_pylist(), angles["azimuth"].to_pylist(), strict=True))
+def _views(rows: pa.Table) -> pa.Table:
+    """Each camera angle with the box around all boxes on it: who shares no area with that overlaps none of them."""
+    extremes = [(name, "min" if name in ("x1", "y1") else "max") for name in _CORNERS]
+    views = rows.group_by(["camera_id", "azimuth"]).aggregate(extremes)
+    return views.rename_columns([name.removesuffix("_min").removesuffix("_max") for name in views.column_names])
 
 
 def _regions(rows: pa.Table) -> Regions:
@@ -209,22 +234,27 @@ def _carry_out(write: Write, plan: _Plan, known_ids: pa.ChunkedArray) -> None:
     record_inheritance(write, describe_inheritances(plan.inheritances))
 
 
+def _count(plan: _Plan) -> dict[str, int]:
+    n_placed, n_founded = len(plan.sequences) - plan.sequences["group_id"].null_count, len(plan.founded)
+    return {
+        "new_groups": n_founded,
+        "joined_existing": n_placed - n_founded,
+        "inherited_annotations": len(plan.inheritances),
+    }
+
+
 def _report(plan: _Plan | None, skipped_again: pa.ChunkedArray) -> AssignmentReport:
     """What was done, the sequences counted that were left as they were skipped before."""
     reasons = Counter(skipped_again.to_pylist())
-    n_placed = n_founded = n_inherited = 0
+    counts = {"new_groups": 0, "joined_existing": 0, "inherited_annotations": 0}
     if plan is not None:
         reasons.update(plan.sequences["skipped_reason"].drop_null().to_pylist())
-        n_placed = len(plan.sequences) - plan.sequences["group_id"].null_count
-        n_founded = len(plan.founded)
-        n_inherited = len(plan.inheritances)
+        counts = _count(plan)
     n_skipped = reasons.total()
     report = AssignmentReport(
         already_running=False,
-        processed=n_placed + n_skipped,
-        new_groups=n_founded,
-        joined_existing=n_placed - n_founded,
-        inherited_annotations=n_inherited,
+        processed=counts["new_groups"] + counts["joined_existing"] + n_skipped,
+        **counts,
         skipped_no_bbox=n_skipped,
         skipped={reason: reasons[reason] for reason in SkippedReason},
     )

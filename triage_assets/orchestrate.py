@@ -22,10 +22,10 @@ from triage_assets.annotator.records import Organization, partition_key
 from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.configured_models import read_each
 from triage_assets.definitions import defs
+from triage_assets.defs.abandoned_runs import end_abandoned_runs, process_tags
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import open_client
 from triage_assets.defs.scoring_metadata import BY_MODEL, FOLDER, predictions_folder
-from triage_assets.defs.writer_pool import free_abandoned_slots
 from triage_assets.errors import SettingsError, TriageError, UnknownOrganization
 from triage_assets.scoring.identity import read_identity
 from triage_assets.settings import load_settings, require_annotator
@@ -228,7 +228,7 @@ def materialize(
     fault of ours and is raised.
     """
     run_id, failure = str(uuid.uuid4()), None
-    free_abandoned_slots(instance)
+    end_abandoned_runs(instance)
     run_config = {**_QUIET, "ops": {name: {"config": dict(values)} for name, values in (config or {}).items()}}
     job = defs.resolve_implicit_global_asset_job_def()
     try:
@@ -238,6 +238,7 @@ def materialize(
             partition_key=partition_key,
             asset_selection=[dg.AssetKey(name) for name in assets],
             run_config=run_config,
+            tags=process_tags(),
         )
     except TriageError as error:
         failure = error

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from triage_assets.errors import SettingsError
-from triage_assets.groups.records import Joining
+from triage_assets.groups.records import IOU_THRESHOLD, Joining
 from triage_assets.scoring.records import AUTO, RuntimeChoice
 
 _SECRETS = ("annotator_api_password", "triage_review_db")
@@ -59,6 +59,12 @@ class Settings(BaseSettings):
         Joining.INHERIT,
         description="inherit: a sequence that joins a labelled group gets its label; freeze: a validated group takes "
         "no new members, and assignment never labels.",
+    )
+    triage_iou_threshold: float = Field(
+        IOU_THRESHOLD,
+        ge=0,
+        lt=1,
+        description="A sequence joins the group whose region overlaps its box by more than this (IoU): docs/groups.md.",
     )
     triage_scoring_cluster: str | None = Field(
         None, description="Address of a Dask scheduler whose workers score; this process scores where it is not set."

@@ -4,10 +4,12 @@ What lives here: reading as little of the snapshots as that takes, in bounded me
 (`groups.newcomers`), and the snapshots' form (`annotator.snapshot`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from triage_assets.annotator.snapshot import StoredSnapshot, stored_keys
@@ -17,33 +19,53 @@ from triage_assets.store import Store
 
 # A row group's detections take about 1 MB as arrays; so many at once keep memory flat whatever an organization's size.
 _ROW_GROUPS_AT_ONCE = 40
+_NOBODY = np.empty(0, np.int64)
+MOVED = pa.schema([("id", pa.int64()), ("organization_key", pa.string())])
 
 
 @dataclass(frozen=True, slots=True)
 class StoredNewcomers:
-    """Newcomers (`NEWCOMERS`) in order of (recorded_at, id), and the reasons of those skipped before and unchanged."""
+    """Newcomers (`NEWCOMERS`) in order of (recorded_at, id), and the reasons of those skipped before and unchanged.
+
+    ``moved`` are the sequences known under another organization's key, and the key that they are under now (`MOVED`).
+    """
 
     newcomers: pa.Table
     skipped_again: pa.ChunkedArray
+    moved: pa.Table
 
 
-def read_newcomers(store: Store, settled: Integers, skipped: pa.Table) -> StoredNewcomers:
+def read_newcomers(
+    store: Store, settled: Integers, skipped: pa.Table, by_organization: Mapping[str, Integers]
+) -> StoredNewcomers:
     """Everything in the stored backlog but the ``settled`` sequences, and what was ``skipped`` and is unchanged.
+
+    ``by_organization`` are the ids of all that are known, settled or skipped, by the key that they are known under.
 
     Of a sequence that was pulled twice, for two organizations, the last counts, as in the worklists. Raises
     `StoreError`, `NewerFormat`.
     """
-    newcomers, unchanged = [NEWCOMERS.empty_table()], [UNCHANGED.empty_table()]
+    newcomers, unchanged, moved = [NEWCOMERS.empty_table()], [UNCHANGED.empty_table()], MOVED.empty_table()
     for key in stored_keys(store):
         stored = StoredSnapshot.open(store, key)
         if stored is not None:
-            sighting = sight(stored.file.read(columns=list(LISTED)), settled, skipped)
+            listed = stored.file.read(columns=list(LISTED))
+            sighting = sight(listed, settled, skipped, by_organization.get(key, _NOBODY))
+            moved = _move(moved, listed["sequence_id"], sighting.moved_ids, key)
             newcomers.append(_describe(stored.file, key, sighting.is_newcomer))
             unchanged.append(sighting.unchanged)
     is_newcomer_last, is_unchanged_last = _are_last(newcomers, unchanged)
     ordered = pa.concat_tables(newcomers).filter(is_newcomer_last)
     ordered = ordered.sort_by([("recorded_at", "ascending"), ("id", "ascending")])
-    return StoredNewcomers(ordered, pa.concat_tables(unchanged).filter(is_unchanged_last)["skipped_reason"])
+    skipped_again = pa.concat_tables(unchanged).filter(is_unchanged_last)["skipped_reason"]
+    return StoredNewcomers(ordered, skipped_again, moved)
+
+
+def _move(moved: pa.Table, listed_ids: pa.ChunkedArray, moved_ids: Integers, key: str) -> pa.Table:
+    """Who has moved so far, whatever organizations before this one say of the sequences that this one lists."""
+    others = moved.filter(pc.invert(pc.is_in(moved["id"], value_set=listed_ids))) if len(moved) else moved
+    here = pa.table([pa.array(moved_ids), pa.repeat(key, len(moved_ids))], schema=MOVED)
+    return pa.concat_tables([others, here])
 
 
 def _describe(file: pq.ParquetFile, key: str, is_newcomer: Flags) -> pa.Table:

@@ -55,7 +55,8 @@ def _open_context() -> "Context":
 
     settings = load_settings()
     store = open_store(settings.triage_store)
-    return Context(store, open_review(settings.review_url), _user_name(), settings.triage_joining)
+    review = open_review(settings.review_url)
+    return Context(store, review, _user_name(), settings.triage_joining, settings.triage_iou_threshold)
 
 
 def _user_name() -> str:

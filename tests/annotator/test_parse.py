@@ -99,6 +99,8 @@ def test_recorded_organizations_are_read(version):
         ({"camera_name": ["x"]}, "camera_name", "", "camera_name: Input should be a valid string"),
         ({"camera_name": " ../ä\n\t/ "}, "camera_name", " ../ä\n\t/ ", None),  # untrusted, kept as it is
         ({"camera_name": "half \ud800"}, "camera_name", "", "camera_name: "),  # half a surrogate pair
+        ({"camera_name": "a\0b"}, "camera_name", "a\ufffdb", "camera_name: U+0000 replaced"),  # no PostgreSQL text
+        ({"organisation_name": "\0"}, "organization_name", "\ufffd", "organisation_name: U+0000 replaced"),
         ({"is_wildfire_alertapi": 3}, "is_wildfire_alertapi", None, "is_wildfire_alertapi: "),
         ({"created_at": "yesterday"}, "created_at", None, "created_at: "),
         ({"created_at": "0001-01-01T00:00:00+14:00"}, "created_at", None, "created_at: Value error, beyond"),

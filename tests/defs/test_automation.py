@@ -11,7 +11,8 @@ from sqlalchemy import insert
 
 from triage_assets.annotator.records import partition_key
 from triage_assets.definitions import defs
-from triage_assets.defs.automation import follow_decisions, nightly, poll_annotator
+from triage_assets.defs.automation import follow_changes, follow_with_predictions, nightly, poll_annotator
+from triage_assets.defs.following import FOLLOWED, look_upstream
 from triage_assets.defs.resources import AnnotatorResource, ReviewResource, StoreResource
 from triage_assets.demo.backlog import DemoBacklog
 from triage_assets.demo.server import DemoAnnotator
@@ -106,55 +107,112 @@ def report(instance: dg.DagsterInstance, asset: str, partition: str | None = Non
     instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=partition))
 
 
-def requested(instance: dg.DagsterInstance, asset: str, cursor: object = None) -> tuple[int, object]:
-    selection = dg.AssetSelection.assets(asset)
-    result = dg.evaluate_automation_conditions(defs, instance, asset_selection=selection, cursor=cursor)
-    return result.total_requested, result.cursor
+def follow(instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[set[str], str | None]:
+    """What one look asks for, and the cursor that it leaves."""
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs)
+    result = follow_changes(context, review=ReviewResource(url=None))
+    assert isinstance(result, dg.SensorResult)
+    asked = [key.to_user_string() for request in result.run_requests or () for key in request.asset_selection or ()]
+    return set(asked), result.cursor
+
+
+def make(instance: dg.DagsterInstance, *assets: str) -> None:
+    """Let assets be materialized as they are in a run: each notes what it knew of."""
+    for asset in assets:
+        decisions = ReviewResource(url=None).last_decision() if asset == "sequence_groups" else None
+        noted = {FOLLOWED: dg.MetadataValue.json(look_upstream(instance, asset, decisions=decisions))}
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=noted))
+
+
+BOTH = {"sequence_groups", "worklists"}
 
 
 @pytest.mark.parametrize(
-    ("asset", "upstream", "partition"),
+    ("upstream", "partition", "asked"),
     [
-        ("sequence_groups", "raw_sequences", "a-1"),  # one organization of many was pulled
-        ("worklists", "raw_sequences", "a-1"),
-        ("worklists", "sequence_groups", None),  # groups are new
-        ("worklists", "predictions", None),  # scores are new
-        ("predictions", "frame_shards", "a-1"),  # frames are new
+        ("raw_sequences", "a-1", BOTH),  # one organization of many was pulled
+        ("sequence_groups", None, {"worklists"}),  # somebody grouped by hand
+        ("predictions", None, {"worklists"}),  # scores are new
+        ("frame_shards", "a-1", set()),  # frames alone say nothing new about groups or scores
     ],
 )
-def test_the_follower_runs_once_for_each_change(
-    instance: dg.DagsterInstance, asset: str, upstream: str, partition: str | None
+def test_a_change_is_followed_by_what_it_concerns_and_once(
+    instance: dg.DagsterInstance, upstream: str, partition: str | None, asked: set[str]
 ) -> None:
-    instance.add_dynamic_partitions("organizations", ["a-1", "b-2"])
-    count, cursor = requested(instance, asset)
-    assert count == 0
-    report(instance, upstream, partition)
-    count, cursor = requested(instance, asset, cursor)
-    assert count == 1
-    count, cursor = requested(instance, asset, cursor)
-    assert count == 0
+    assert follow(instance) == (set(), "")
+    report(instance, "raw_sequences", "b-2")
+    make(instance, "sequence_groups", "worklists")
+    assert follow(instance)[0] == set()
+    if upstream == "sequence_groups":
+        make(instance, upstream)
+    else:
+        report(instance, upstream, partition)
+    assert follow(instance)[0] == asked
+    make(instance, *sorted(asked))
+    assert follow(instance)[0] == set()
 
 
-def look_for_decisions(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs)
-    result = follow_decisions(context, review=ReviewResource(url=None))
-    assert isinstance(result, dg.SensorResult)
-    return result
+def test_what_arrives_while_a_run_ends_is_not_missed(instance: dg.DagsterInstance) -> None:
+    report(instance, "raw_sequences", "a-1")
+    known = {FOLLOWED: dg.MetadataValue.json(look_upstream(instance, "sequence_groups"))}
+    report(instance, "raw_sequences", "b-2")  # the run has begun, and may have read this or not
+    instance.report_runless_asset_event(dg.AssetMaterialization("sequence_groups", metadata=known))
+    assert follow(instance)[0] == BOTH
+
+
+def test_a_run_that_failed_is_asked_for_again_later_and_later(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(instance, "raw_sequences", "a-1")
+    began, cursor, asked_after = 1_800_000_000.0, None, []
+    for seconds in (*range(0, 90, 10), 150, 160, 86_400, 89_990, 90_000):
+        monkeypatch.setattr(time, "time", lambda now=began + seconds: now)
+        asked, left = follow(instance, cursor)
+        cursor = left or cursor  # a look that skips leaves the cursor as it was
+        if asked:
+            asked_after.append(seconds)
+    assert asked_after == [0, 10, 20, 40, 80, 160, 86_400, 90_000]
+
+
+def test_a_run_that_waits_in_the_queue_is_not_asked_for_again(instance: dg.DagsterInstance) -> None:
+    report(instance, "raw_sequences", "a-1")
+    job = defs.resolve_job_def("regroup_and_split")
+    instance.create_run_for_job(job, status=dg.DagsterRunStatus.QUEUED)
+    assert follow(instance)[0] == set()
+
+
+def test_scoring_follows_new_frames_where_it_is_switched_on(instance: dg.DagsterInstance) -> None:
+    def asked() -> int:
+        context = dg.build_sensor_context(instance=instance, definitions=defs)
+        result = follow_with_predictions(context)
+        assert isinstance(result, dg.SensorResult)
+        return len(result.run_requests or ())
+
+    assert asked() == 0
+    report(instance, "frame_shards", "a-1")
+    assert asked() == 1
+    make(instance, "predictions")
+    assert asked() == 0
 
 
 def test_a_decision_is_followed_once_and_no_database_is_made_for_looking(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    assert "nobody has decided" in str(look_for_decisions(instance, None).skip_reason)
+    report(instance, "raw_sequences", "a-1")
+    make(instance, "sequence_groups", "worklists")
+    assert follow(instance)[0] == set()
     assert not (tmp_path / "data").exists()
 
+    def decide(action: Action) -> None:
+        with review.write() as write:
+            row = {"at": write.now, "revision": write.revision, "action": action, "details": {}}
+            write.connection.execute(insert(DecisionRow).values(row))
+
     with contextlib.closing(open_review(load_settings().review_url)) as review:
-        assert not look_for_decisions(instance, None).run_requests
-        with review.write() as write:
-            write.connection.execute(insert(DecisionRow).values(at=write.now, action=Action.INHERIT, details={}))
-        assert not look_for_decisions(instance, None).run_requests  # nobody decided that
-        with review.write() as write:
-            write.connection.execute(insert(DecisionRow).values(at=write.now, action=Action.VALIDATE, details={}))
-    first = look_for_decisions(instance, None)
-    assert len(first.run_requests or ()) == 1
-    assert not look_for_decisions(instance, first.cursor).run_requests
+        assert follow(instance)[0] == set()
+        decide(Action.INHERIT)
+        assert follow(instance)[0] == set()  # nobody decided that
+        decide(Action.VALIDATE)
+        assert follow(instance)[0] == BOTH
+        make(instance, "sequence_groups", "worklists")
+        assert follow(instance)[0] == set()

@@ -61,7 +61,7 @@ def test_the_version_of_predictions_is_the_hash_of_the_model(tmp_path: Path, val
 
 def test_only_groups_and_the_split_follow_by_themselves() -> None:
     on = {sensor.name for sensor in SENSORS if sensor.default_status == dg.DefaultSensorStatus.RUNNING}
-    assert on == {"follow_with_groups_and_worklists", "follow_decisions"}
+    assert on == {"follow_changes"}
     assert {schedule.default_status for schedule in SCHEDULES} == {dg.DefaultScheduleStatus.STOPPED}
 
 

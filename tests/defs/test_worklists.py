@@ -1,5 +1,9 @@
-"""The asset `worklists` beside the review database: it warns where groups or scores cannot be had, and never fails."""
+"""The asset `worklists` beside the review database: what it does without groups, decisions or scores.
 
+It fails only where it would forget what people decided.
+"""
+
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,16 +12,19 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from tests.groups.backlogs import PLUME, Alarm, store_backlog
 from tests.review.rows import add_annotation, add_group, add_sequence
 from triage_assets.annotator.records import SequenceRow
 from triage_assets.annotator.snapshot import SnapshotWriter, detections_array, snapshot_path
 from triage_assets.defs.resources import ModelsResource, ReviewResource, StoreResource
+from triage_assets.defs.sequence_groups import sequence_groups
 from triage_assets.defs.worklists import worklists
 from triage_assets.demo import DEMO_MODEL
+from triage_assets.errors import StoreError
 from triage_assets.folder_store import FolderStore
 from triage_assets.grouping import write_snapshot
-from triage_assets.review.database import open_review
-from triage_assets.review.models import ReviewSequence
+from triage_assets.review.database import ReviewDatabase, open_review
+from triage_assets.review.models import ReviewSequence, ReviewState
 from triage_assets.review.scores import record_scores
 
 KEY = "valley-1"
@@ -58,14 +65,19 @@ def group_all(store: FolderStore) -> None:
     review.close()
 
 
-def split(store: FolderStore, url: str | None = None) -> tuple[dg.ExecuteInProcessResult, dict[str, str]]:
-    """What came of one run, and the checks that did not pass."""
-    resources = {
+def resources_of(store: FolderStore, url: str | None = None) -> dict[str, object]:
+    return {
         "store": StoreResource(location=str(store.root)),
         "models": ModelsResource(paths=[str(DEMO_MODEL)]),
         "review": ReviewResource(url=url or database_url(store)),
     }
-    done = dg.materialize([worklists], resources=resources)
+
+
+def split(store: FolderStore, url: str | None = None) -> tuple[dg.ExecuteInProcessResult, dict[str, str]]:
+    """What came of one run, and the checks that did not pass."""
+    # Definitions are resolved for the instance that is open; one of an earlier test may be gone and not forgotten.
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize([worklists], resources=resources_of(store, url), instance=instance)
     assert done.success
     evaluations = done.get_asset_check_evaluations()
     return done, {each.check_name: str(each.description) for each in evaluations if not each.passed}
@@ -109,3 +121,73 @@ def test_a_review_database_that_cannot_be_written_loses_no_worklist(store: Folde
     assert reason in warned["scores_reach_the_groups_page"]
     assert "secret" not in warned["scores_reach_the_groups_page"]
     assert store.read_or_none("worklists/model_config.json") is not None
+
+
+def files_below(store: FolderStore, *folders: str) -> dict[Path, tuple[bytes, int]]:
+    """Every file with its content and when it was written."""
+    paths = [path for folder in folders for path in (store.root / folder).rglob("*") if path.is_file()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+
+
+BROKEN = "mysql://somebody:secret@nowhere/review"
+
+
+@pytest.mark.parametrize("url", [None, BROKEN])  # the labels that are listed are enough, whatever the database says
+def test_a_snapshot_that_is_gone_loses_no_label_of_the_lists(store: FolderStore, url: str | None) -> None:
+    group_all(store)
+    split(store)
+    before = files_below(store, "worklists")
+    shutil.rmtree(store.root / "groups")
+    with pytest.raises(StoreError) as refused:
+        split(store, url)
+    assert "1 sequences in" in refused.value.found
+    assert "`triage worklists`" in str(refused.value)
+    assert files_below(store, "worklists") == before
+
+
+def test_annotations_that_no_snapshot_shows_yet_are_not_taken_for_none(
+    store: FolderStore, review: ReviewDatabase, review_url: str
+) -> None:
+    split(store, review_url)
+    before = files_below(store, "worklists")
+    with review.write() as write:
+        add_sequence(write.connection, 1)
+        add_annotation(write.connection, 1)
+    with pytest.raises(StoreError, match=r"found no .*groups, and annotations in the review database"):
+        split(store, review_url)
+    assert files_below(store, "worklists") == before
+    write_snapshot(store, review)
+    done, _ = split(store, review_url)
+    assert done.asset_materializations_for_node("worklists")[0].metadata["labeled"].value == 1
+
+
+def test_damaged_labels_are_not_taken_for_none(store: FolderStore) -> None:
+    store.write("worklists/labels.json", b'{"cou')
+    with pytest.raises(StoreError, match=r"labels\.json cannot be read.*Materialize sequence_groups"):
+        split(store)
+    group_all(store)
+    split(store)
+
+
+def test_the_same_again_writes_no_file_and_counts_no_revision(
+    store: FolderStore, review: ReviewDatabase, review_url: str
+) -> None:
+    store_backlog(store, [Alarm(1), Alarm(2), Alarm(3, (PLUME,)), Alarm(4, ())], KEY)
+
+    def run() -> tuple[dict[Path, tuple[bytes, int]], int]:
+        with dg.DagsterInstance.ephemeral() as instance:
+            for asset in (sequence_groups, worklists):
+                assert dg.materialize([asset], resources=resources_of(store, review_url), instance=instance).success
+        with review.read() as connection:
+            revision = connection.execute(select(ReviewState.revision)).scalar_one()
+        return files_below(store, "groups", "worklists"), revision
+
+    first = run()
+    assert run() == first
+    # Scores that change once are written into the review database by `worklists`, after the groups of that run.
+    assert record_scores(review, np.array([1, 2]), np.array([0.5, 0.7])) == 2
+    second = run()
+    with review.read() as connection:
+        assert set(connection.scalars(select(ReviewSequence.score))) == {None}
+    assert run() == second
+    assert second[0] == first[0], "scores are no part of the files"

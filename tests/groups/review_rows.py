@@ -4,13 +4,13 @@ What lives here: groups and sequences as rows, and a dump of every table. What d
 in real life.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, text
 
-from triage_assets.annotator.records import Box, Detection
+from triage_assets.annotator.records import Box, Detection, TrackedBoxes
 from triage_assets.review.aggregates import refresh_aggregates
 from triage_assets.review.annotations import save_annotations
 from triage_assets.review.database import ReviewDatabase
@@ -31,15 +31,22 @@ def detections_of(sequence_id: int, boxes: Iterable[tuple[float, float, float, f
     )
 
 
+def tracked_of(detections: Sequence[Detection]) -> TrackedBoxes:
+    """What a sequence's detections hold of tracked boxes."""
+    frames = sorted(detections, key=lambda frame: (frame.recorded_at, frame.id))
+    boxes = tuple((frame.id, (box.x1, box.y1, box.x2, box.y2)) for frame in frames for box in frame.boxes)
+    return TrackedBoxes(tuple(frame.id for frame in frames), boxes)
+
+
 class KnownDetections(dict[int, tuple[Detection, ...]]):
     """Detections by sequence id, and which of them were asked for."""
 
     asked: list[int]
 
-    def load(self, organization_keys: Mapping[int, str]) -> dict[int, tuple[Detection, ...]]:
+    def load(self, organization_keys: Mapping[int, str]) -> dict[int, TrackedBoxes]:
         self.asked = [*getattr(self, "asked", []), *organization_keys]
         assert set(organization_keys.values()) <= {KEY}
-        return {each: self[each] for each in organization_keys if each in self}
+        return {each: tracked_of(self[each]) for each in organization_keys if each in self}
 
 
 # 24 has no box; 25 has left the backlog; 42 was taken out of group 1; 43 is excluded, and its group is gone.

@@ -1,16 +1,14 @@
 """Generated annotations, and the one label that an annotation stands for."""
 
-from dataclasses import replace
-from datetime import timedelta
+import random
 
 import pytest
 
-from tests.groups.review_rows import NOON, detections_of
-from triage_assets.annotator.records import Box, Detection
-from triage_assets.groups.annotations import derive_label, generate_clusters
+from tests.groups.review_rows import detections_of, tracked_of
+from triage_assets.groups import annotations
+from triage_assets.groups.annotations import derive_label, generate_clusters, relabel_clusters
 from triage_assets.review.records import (
     Annotation,
-    BoxOnFrame,
     Cluster,
     FalsePositiveType,
     Label,
@@ -51,31 +49,43 @@ LEFT, RIGHT, BRIDGE = (0.1, 0.1, 0.2, 0.2), (0.5, 0.1, 0.6, 0.2), (0.15, 0.1, 0.
     ],
 )
 def test_boxes_that_overlap_any_box_of_a_cluster_join_it(boxes: list, clusters: list) -> None:
-    generated = generate_clusters(detections_of(7, boxes), ANTENNA)
+    generated = generate_clusters(tracked_of(detections_of(7, boxes)).boxes, ANTENNA)
     assert [[box.detection_id - 700 for box in cluster.boxes] for cluster in generated] == clusters
     assert all(box.xyxyn == boxes[box.detection_id - 700] for cluster in generated for box in cluster.boxes)
 
 
 def test_every_cluster_carries_the_label() -> None:
-    detections = detections_of(7, [LEFT, RIGHT])
-    assert {(c.is_smoke, c.smoke_type, c.false_positive_types) for c in generate_clusters(detections, ANTENNA)} == {
-        (False, None, (A,))
-    }
-    assert {(c.is_smoke, c.smoke_type, c.false_positive_types) for c in generate_clusters(detections, Label(WILD))} == {
-        (True, WILD, ())
-    }
+    boxes = tracked_of(detections_of(7, [LEFT, RIGHT])).boxes
+    for label, said in ((ANTENNA, (False, None, (A,))), (Label(WILD), (True, WILD, ()))):
+        clusters = generate_clusters(boxes, label)
+        assert [(c.is_smoke, c.smoke_type, c.false_positive_types) for c in clusters] == [said, said]
 
 
-def test_boxes_are_taken_in_time_order_and_others_never() -> None:
-    first, second, _ = detections_of(7, [LEFT, RIGHT])
-    second = replace(second, recorded_at=NOON - timedelta(hours=1), other_boxes=(Box(*LEFT, 0.9),))
-    generated = generate_clusters([first, second], ANTENNA)
-    assert [cluster.boxes for cluster in generated] == [(BoxOnFrame(701, RIGHT),), (BoxOnFrame(700, LEFT),)]
+def test_another_label_takes_the_place_of_the_one_and_leaves_the_boxes() -> None:
+    boxes = tracked_of(detections_of(7, [LEFT, RIGHT])).boxes
+    clusters = generate_clusters(boxes, ANTENNA)
+    assert relabel_clusters(clusters, Label(WILD)) == generate_clusters(boxes, Label(WILD))
+
+
+def test_many_boxes_are_clustered_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ways to one rule: of boxes at random places, some of them without an area."""
+    chance = random.Random(5)
+    for size in (0.02, 0.1, 0.3):
+        for _ in range(20):
+            places = [(chance.random(), chance.random()) for _ in range(40)]
+            sizes = [(chance.choice((0.0, size)), chance.choice((0.0, size, size))) for _ in places]
+            boxes = [
+                (number, (x, y, x + w, y + h))
+                for number, ((x, y), (w, h)) in enumerate(zip(places, sizes, strict=True))
+            ]
+            few = generate_clusters(boxes, ANTENNA)
+            with monkeypatch.context() as patch:
+                patch.setattr(annotations, "_MANY", 0)
+                assert generate_clusters(boxes, ANTENNA) == few
 
 
 def test_several_boxes_of_one_frame_may_be_one_thing() -> None:
-    frame = Detection(1, 7, NOON, "1.jpg", (Box(*LEFT, 0.5), Box(*BRIDGE, 0.5)))
-    assert [len(cluster.boxes) for cluster in generate_clusters([frame], ANTENNA)] == [2]
+    assert [len(cluster.boxes) for cluster in generate_clusters([(1, LEFT), (1, BRIDGE)], ANTENNA)] == [2]
 
 
 def smoke(kind: SmokeType | None) -> Cluster:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import insert, select
 
+from tests.groups.readings import Elsewhere, annotations_of, audit_of, group_of
 from tests.groups.review_rows import KEY, NOON, KnownDetections, all_detections, detections_of, dump, fill_review
-from tests.groups.test_decisions import Elsewhere, annotations_of, audit_of, group_of
 from triage_assets.errors import InvalidDecision, LabelConflict, NotInReview, NotMembers
-from triage_assets.groups.bulk import BulkReport, BulkRequest
+from triage_assets.groups.bulk import BulkReport, BulkRequest, Contradiction
 from triage_assets.groups.decisions import Decisions
 from triage_assets.review.database import ReviewDatabase
 from triage_assets.review.decisions import DecisionDatabase
@@ -89,6 +89,38 @@ def test_force_replaces_the_label_and_never_touches_what_is_locked(
     assert (group_of(review, 3).label, group_of(review, 3).labeled_by) == (WILDFIRE, "bob")
     assert annotations_of(review, 32)[32][3] == ("antenna",)
     assert audit_of(review, 3)[0].details["replaced"] == "false positive: antenna"
+
+
+def test_validated_groups_that_say_something_else_are_named(review: ReviewDatabase, decisions: Decisions) -> None:
+    report = decisions.annotate_many(BulkRequest((11, 21, 31, 32), WILDFIRE), by="bob")
+    assert report == BulkReport(
+        (11, 21, 31, 32), {}, False, contradictions=(Contradiction(3, ANTENNA, (31, 32), 2),), n_contradicted=1
+    )
+    assert group_of(review, 3).label == ANTENNA
+    assert audit_of(review, 3)[0].details["conflicts_with"] == "false positive: antenna"
+    assert "conflicts_with" not in audit_of(review, 2)[0].details
+
+
+def test_what_agrees_with_the_group_or_is_in_one_that_nobody_validated_is_no_contradiction(
+    review: ReviewDatabase, decisions: Decisions
+) -> None:
+    decisions.relabel(1, WILDFIRE, by="ada")
+    report = decisions.annotate_many(BulkRequest((11, 31, 41), ANTENNA), by="bob")
+    assert (report.applied, report.contradictions, report.n_contradicted) == ((11, 31, 41), (), 0)
+
+
+def test_of_many_contradictions_the_first_are_named_and_all_are_counted(
+    review: ReviewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_review(review)
+    detections = all_detections()
+    monkeypatch.setattr("triage_assets.groups.bulk._NAMED_GROUPS", 1)
+    monkeypatch.setattr("triage_assets.groups.bulk._NAMED_SEQUENCES", 1)
+    decisions = Decisions(DecisionDatabase(review), detections)
+    decisions.relabel(2, ANTENNA, by="ada")
+    report = decisions.annotate_many(BulkRequest((31, 32, 21), WILDFIRE), by="bob")
+    assert report.contradictions == (Contradiction(3, ANTENNA, (31,), 2),)
+    assert report.n_contradicted == 2
 
 
 @pytest.mark.parametrize(

@@ -1,81 +1,34 @@
 """What people decide about groups and single sequences, on both databases."""
 
-import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete
 
-from tests.groups.review_rows import KnownDetections, add_sequence, all_detections, dump, fill_review
-from triage_assets.annotator.records import Detection
+from tests.groups.readings import annotations_of, audit_of, group_of, standing
+from tests.groups.review_rows import KnownDetections, detections_of, dump
 from triage_assets.errors import InvalidDecision, NotInReview, NotMembers
+from triage_assets.grouping import write_snapshot
 from triage_assets.groups.decisions import Decisions
-from triage_assets.review.annotations import load_annotations
+from triage_assets.groups.snapshot import load_snapshot
 from triage_assets.review.database import ReviewDatabase
-from triage_assets.review.decisions import DecisionDatabase, DecisionWriter
-from triage_assets.review.listing import list_decisions, load_group
-from triage_assets.review.models import DecisionRow, ReviewSequence, SequenceGroup
+from triage_assets.review.models import SequenceGroup
 from triage_assets.review.records import (
     Action,
     BoxOnFrame,
     Cluster,
-    Decision,
     FalsePositiveType,
-    Group,
     Label,
     Origin,
     SmokeType,
     Stage,
 )
+from triage_assets.store import open_store
 
 ANTENNA, WILDFIRE = Label(false_positive_type=FalsePositiveType.ANTENNA), Label(SmokeType.WILDFIRE)
 ANTENNAS = (Cluster(False, None, (FalsePositiveType.ANTENNA,), ()),)
 DONE = Stage.SEQ_ANNOTATION_DONE
-
-
-@pytest.fixture
-def detections() -> KnownDetections:
-    return all_detections()
-
-
-@pytest.fixture
-def decisions(review: ReviewDatabase, detections: KnownDetections) -> Decisions:
-    fill_review(review)
-    return Decisions(DecisionDatabase(review), detections)
-
-
-def group_of(review: ReviewDatabase, group_id: int) -> Group:
-    with review.read() as connection:
-        group = load_group(connection, group_id)
-    assert group is not None
-    return group
-
-
-def standing(review: ReviewDatabase, sequence_id: int) -> tuple[int | None, bool, int | None]:
-    columns = (ReviewSequence.group_id, ReviewSequence.is_group_excluded, ReviewSequence.excluded_from)
-    with review.read() as connection:
-        return tuple(connection.execute(select(*columns).where(ReviewSequence.id == sequence_id)).one())
-
-
-def audit_of(review: ReviewDatabase, group_id: int) -> list[Decision]:
-    with review.read() as connection:
-        return list(list_decisions(connection, group_id, page=1, size=50).items)
-
-
-def annotations_of(review: ReviewDatabase, *sequence_ids: int) -> dict[int, tuple[Stage, Origin, bool, tuple, tuple]]:
-    with review.read() as connection:
-        found = load_annotations(connection, sequence_ids)
-    return {
-        each: (
-            stored.annotation.stage,
-            stored.annotation.origin,
-            stored.annotation.is_unsure,
-            (*stored.annotation.smoke_types, *stored.annotation.false_positive_types),
-            stored.contributors,
-        )
-        for each, stored in found.items()
-    }
 
 
 def test_validating_stamps_who_and_when(review: ReviewDatabase, decisions: Decisions) -> None:
@@ -123,10 +76,26 @@ def test_a_removed_member_is_out_until_somebody_re_includes_it(review: ReviewDat
     ]
 
 
-def test_a_removed_members_annotation_stays(review: ReviewDatabase, decisions: Decisions) -> None:
-    before = annotations_of(review, 22)
-    decisions.remove_member(2, 22, by="bob")
-    assert annotations_of(review, 22) == before
+def test_a_removed_members_annotation_stays_and_a_copied_label_counts_while_it_is_a_member(
+    tmp_path: Path, review: ReviewDatabase, decisions: Decisions
+) -> None:
+    store = open_store(str(tmp_path / "store"))
+
+    def counted() -> set[int]:
+        write_snapshot(store, review)
+        snapshot = load_snapshot(store)
+        assert snapshot is not None
+        return set(snapshot.standing_annotations()["sequence_id"].to_pylist()) & {21, 22}
+
+    decisions.annotate(21, ANTENNA, by="bob")
+    before = annotations_of(review, 21, 22)
+    assert (before[22][1], counted()) == (Origin.PROPAGATED, {21, 22})
+    for sequence_id in (21, 22):
+        decisions.remove_member(2, sequence_id, by="carl")
+    assert annotations_of(review, 21, 22) == before
+    assert counted() == {21}, "nobody has looked at 22, and it is no antenna, or why was it taken out"
+    decisions.re_include(22, by="carl")
+    assert counted() == {21, 22}
 
 
 def test_re_including_where_the_group_is_gone_leaves_it_to_the_next_assignment(
@@ -180,6 +149,8 @@ def box(detection_id: int, *corners: float) -> tuple[BoxOnFrame, ...]:
         ((Cluster(True, None, (), box(1200, 0.1, 0.1, 0.2, 0.2)),), "found detection 1200"),
         ((Cluster(True, None, (), box(1100, 0.3, 0.1, 0.2, 0.2)),), "reversed or all zeros"),
         ((Cluster(True, None, (), box(1100, 0.0, 0.0, 0.0, 0.0)),), "reversed or all zeros"),
+        ((Cluster(True, None, (), box(1100, 0.1, 0.1, 0.2, 1.2)),), "reaches over the border"),
+        ((Cluster(True, None, (), box(1100, 0.1, -0.1, 0.2, 0.2)),), "reaches over the border"),
     ],
 )
 def test_clusters_that_cannot_be_are_refused(
@@ -191,12 +162,30 @@ def test_clusters_that_cannot_be_are_refused(
     assert dump(review) == before
 
 
+def test_boxes_that_were_detected_or_stored_are_taken_as_they_are(
+    review: ReviewDatabase, decisions: Decisions, detections: KnownDetections
+) -> None:
+    """Detected boxes reach over the border at times, and sequences leave the backlog."""
+    detections[11] = detections_of(11, [(-0.1, 0.2, 0.3, 1.2)])
+    detected = (Cluster(True, SmokeType.OTHER, (), box(1100, -0.1, 0.2, 0.3, 1.2)),)
+    stored = decisions.annotate(11, detected, by="bob").stored
+    assert stored.annotation.clusters == detected
+    detections.clear()
+    assert decisions.annotate(11, stored.annotation.clusters, stage=Stage.ANNOTATED, by="bob").stored
+    before = dump(review)
+    for corners in ((-0.1, 0.2, 0.3, 1.1), (0.1, 0.2, 0.3, 0.4)):
+        moved = (*detected, Cluster(True, None, (), box(1100, *corners)))
+        with pytest.raises(InvalidDecision):
+            decisions.annotate(11, moved, by="bob")
+    assert dump(review) == before
+
+
 def test_annotating_without_a_validated_group_is_about_one_sequence(
     review: ReviewDatabase, decisions: Decisions
 ) -> None:
     for sequence_id, group_id in ((11, 1), (41, None), (42, None)):
         saved = decisions.annotate(sequence_id, WILDFIRE, is_unsure=True, by="bob")
-        assert (saved.group_id, saved.warning) == (group_id, None)
+        assert (saved.group and saved.group.id, saved.warning) == (group_id, None)
         expected = (DONE, Origin.PERSON, True, ("wildfire",), ("bob",))
         assert annotations_of(review, sequence_id) == {sequence_id: expected}
     assert annotations_of(review, 12, 13) == {}
@@ -207,217 +196,3 @@ def test_annotating_without_a_validated_group_is_about_one_sequence(
             {"smoke_type": "wildfire", "is_unsure": True, "stage": "seq_annotation_done", "clusters": 1},
         )
     ]
-
-
-def test_a_label_spreads_to_unlocked_members_with_boxes_of_their_own(
-    review: ReviewDatabase, decisions: Decisions
-) -> None:
-    saved = decisions.annotate(21, ANTENNA, by="bob")
-    assert saved.warning is None
-    group = group_of(review, 2)
-    assert (group.label, group.labeled_by, group.is_unsure) == (ANTENNA, "bob", False)
-    assert annotations_of(review, 21, 22, 23, 24, 25) == {
-        21: (DONE, Origin.PERSON, False, ("antenna",), ("bob",)),
-        22: (DONE, Origin.PROPAGATED, False, ("antenna",), ("bob",)),
-        23: (Stage.UNDER_ANNOTATION, Origin.PERSON, False, (), ()),
-    }
-    with review.read() as connection:
-        copied = load_annotations(connection, [22])[22].annotation
-    assert [[b.detection_id for b in cluster.boxes] for cluster in copied.clusters] == [[2200, 2201]]
-    spread, annotated = audit_of(review, 2)
-    assert (annotated.action, spread.action) == (Action.ANNOTATE, Action.PROPAGATE)
-    assert spread.details == {
-        "false_positive_type": "antenna", "is_unsure": False, "applied": 1, "sequence_ids": [22], "locked": 1,
-        "without_boxes": 2,
-    }  # fmt: skip
-
-
-def test_what_changed_carries_the_number_of_the_write(review: ReviewDatabase, decisions: Decisions) -> None:
-    decisions.annotate(21, ANTENNA, by="bob")
-    with review.read() as connection:
-        group = connection.execute(select(SequenceGroup.revision).where(SequenceGroup.id == 2)).scalar_one()
-        changed = select(ReviewSequence.id).where(ReviewSequence.revision == group).order_by(ReviewSequence.id)
-        assert connection.execute(changed).scalars().all() == [21, 22]
-
-
-def test_the_same_label_again_reaches_members_that_came_since(review: ReviewDatabase, decisions: Decisions) -> None:
-    decisions.annotate(31, ANTENNA, by="bob")
-    assert annotations_of(review, 32)[32][1] == Origin.PROPAGATED
-    assert group_of(review, 3).labeled_by == "ada", "the label was hers"
-    with review.write() as write:
-        write.connection.execute(update(ReviewSequence).where(ReviewSequence.id == 41).values(group_id=3))
-    decisions.annotate(31, ANTENNA, by="carl")
-    assert annotations_of(review, 41)[41][4] == ("carl",)
-
-
-def test_another_label_is_saved_and_spreads_nothing(review: ReviewDatabase, decisions: Decisions) -> None:
-    saved = decisions.annotate(31, WILDFIRE, by="bob")
-    assert saved.warning is not None
-    assert "Group 3 is labelled false positive: antenna" in saved.warning
-    assert annotations_of(review, 31, 32) == {31: (DONE, Origin.PERSON, False, ("wildfire",), ("bob",))}
-    assert group_of(review, 3).label == ANTENNA
-    (line,) = audit_of(review, 3)
-    assert line.details["conflicts_with"] == "false positive: antenna"
-
-
-def test_smoke_without_a_type_derives_nothing_and_warns_nobody(review: ReviewDatabase, decisions: Decisions) -> None:
-    clusters = (Cluster(True, None, (), box(2100, 0.1, 0.1, 0.3, 0.3)), *ANTENNAS)
-    assert decisions.annotate(21, clusters, by="bob").warning is None
-    assert group_of(review, 2).label is None
-    assert annotations_of(review, 22)[22][0] == Stage.READY_TO_ANNOTATE
-
-
-def test_undecidable_marks_the_group_and_copies_nothing(review: ReviewDatabase, decisions: Decisions) -> None:
-    decisions.annotate(21, (), is_unsure=True, by="bob")
-    group = group_of(review, 2)
-    assert (group.label_state, group.labeled_by) == ("unsure", None)
-    assert annotations_of(review, 22)[22][0] == Stage.READY_TO_ANNOTATE
-    assert [d.action for d in audit_of(review, 2)] == [Action.PROPAGATE, Action.ANNOTATE]
-
-    decisions.annotate(21, ANTENNA, by="bob")
-    assert (group_of(review, 2).label_state, group_of(review, 2).is_unsure) == ("labeled", False)
-
-
-def test_unsure_goes_with_the_label(review: ReviewDatabase, decisions: Decisions) -> None:
-    decisions.annotate(21, ANTENNA, is_unsure=True, by="bob")
-    group = group_of(review, 2)
-    assert (group.is_unsure, group.label_state) == (True, "labeled")
-    assert annotations_of(review, 22)[22][2] is True
-    decisions.annotate(21, ANTENNA, is_unsure=False, by="bob")
-    assert group_of(review, 2).is_unsure is False
-
-
-@pytest.mark.parametrize("stage", [stage for stage in Stage if stage != DONE])
-def test_other_stages_speak_for_no_group(review: ReviewDatabase, decisions: Decisions, stage: Stage) -> None:
-    saved = decisions.annotate(21, ANTENNA, stage=stage, by="bob")
-    assert saved.stored.annotation.stage == stage
-    assert group_of(review, 2).label is None
-    assert annotations_of(review, 22)[22][0] == Stage.READY_TO_ANNOTATE
-
-
-def test_contributors_are_named_in_the_order_they_came(review: ReviewDatabase, decisions: Decisions) -> None:
-    for name in ("zoe", "bob", "zoe"):
-        saved = decisions.annotate(11, ANTENNA, by=name)
-    assert saved.stored.contributors == ("zoe", "bob")
-    assert saved.stored.created_at < saved.stored.updated_at
-
-
-class Elsewhere(KnownDetections):
-    """Detections whose reading gives somebody else time to decide something."""
-
-    meanwhile: Callable[[], object] | None = None
-
-    def load(self, organization_keys: Mapping[int, str]) -> dict[int, tuple[Detection, ...]]:
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile:
-            meanwhile()
-        return super().load(organization_keys)
-
-
-@pytest.fixture
-def elsewhere(review: ReviewDatabase) -> Elsewhere:
-    fill_review(review)
-    return Elsewhere(all_detections())
-
-
-def test_what_others_decide_while_boxes_are_read_counts(review: ReviewDatabase, elsewhere: Elsewhere) -> None:
-    decisions = Decisions(DecisionDatabase(review), elsewhere)
-
-    def decide_otherwise() -> None:
-        decisions.annotate(22, WILDFIRE, stage=Stage.IN_REVIEW, by="carl")
-        with review.write() as write:
-            add_sequence(write.connection, 26, write.revision, group_id=2)
-        elsewhere[26] = tuple(elsewhere[21])
-
-    elsewhere.meanwhile = decide_otherwise
-    decisions.annotate(21, ANTENNA, by="bob")
-    assert annotations_of(review, 22)[22][3] == ("wildfire",), "locked since"
-    assert annotations_of(review, 26)[26][1] == Origin.PROPAGATED, "joined since"
-
-
-def test_a_group_that_was_unvalidated_meanwhile_takes_no_label(review: ReviewDatabase, elsewhere: Elsewhere) -> None:
-    decisions = Decisions(DecisionDatabase(review), elsewhere)
-    elsewhere.meanwhile = lambda: decisions.set_validated(2, False, by="carl")
-    decisions.annotate(21, ANTENNA, by="bob")
-    assert group_of(review, 2).label is None
-    assert annotations_of(review, 22)[22][0] == Stage.READY_TO_ANNOTATE
-
-
-@pytest.mark.parametrize("step", ["save_annotations", "set_label", "record"])
-@pytest.mark.parametrize("call", [1, 2])
-def test_a_decision_that_fails_in_the_middle_leaves_nothing(
-    review: ReviewDatabase, decisions: Decisions, monkeypatch: pytest.MonkeyPatch, step: str, call: int
-) -> None:
-    calls = 0
-    original = getattr(DecisionWriter, step)
-
-    def fail_after(self: DecisionWriter, *given: Any, **named: Any) -> None:
-        nonlocal calls
-        calls += 1
-        original(self, *given, **named)
-        if calls == call or step == "set_label":
-            raise RuntimeError("the power went")
-
-    monkeypatch.setattr(DecisionWriter, step, fail_after)
-    before = dump(review)
-    with pytest.raises(RuntimeError, match="the power went"):
-        decisions.annotate(21, ANTENNA, by="bob")
-    assert dump(review) == before
-
-
-def test_two_people_at_once_lose_nothing(review: ReviewDatabase, decisions: Decisions) -> None:
-    """Each of two people labels one member; one label wins the group, and the other is warned about."""
-    start = threading.Barrier(2)
-    answers: dict[str, Any] = {}
-
-    def decide(name: str, sequence_id: int, label: Label) -> None:
-        start.wait()
-        answers[name] = decisions.annotate(sequence_id, label, by=name)
-
-    with review.write() as write:
-        for sequence_id in (51, 52):
-            add_sequence(write.connection, sequence_id, write.revision, group_id=2)
-    decisions_of = {"bob": (51, ANTENNA), "carl": (52, WILDFIRE)}
-    threads = [threading.Thread(target=decide, args=(name, *decision)) for name, decision in decisions_of.items()]
-    detections = all_detections()
-    known = {51: detections[21], 52: detections[22]}
-    decisions._detections.update(known)  # type: ignore[attr-defined]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    group = group_of(review, 2)
-    winner = str(group.labeled_by)
-    loser = ({"bob", "carl"} - {winner}).pop()
-    assert group.label == decisions_of[winner][1]
-    assert answers[winner].warning is None
-    assert answers[loser].warning is not None
-    own = annotations_of(review, 51, 52)
-    assert own[51][:2] == (DONE, Origin.PERSON)
-    assert own[52][:2] == (DONE, Origin.PERSON)
-    assert annotations_of(review, 22)[22][4] == (winner,), "what spreads is one label"
-
-
-def test_many_at_once_are_all_recorded(review: ReviewDatabase, decisions: Decisions) -> None:
-    sequence_ids = list(range(100, 116))
-    with review.write() as write:
-        for sequence_id in sequence_ids:
-            add_sequence(write.connection, sequence_id, write.revision, group_id=1)
-    threads = [
-        threading.Thread(target=decisions.remove_member, args=(1, sequence_id), kwargs={"by": f"p{sequence_id % 4}"})
-        for sequence_id in sequence_ids
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert group_of(review, 1).member_count == 3
-    with review.read() as connection:
-        recorded = connection.execute(select(DecisionRow.sequence_id, DecisionRow.reviewer_id)).all()
-    assert sorted(row.sequence_id for row in recorded) == sequence_ids
-    assert len({row.reviewer_id for row in recorded}) == 4
-
-
-def test_the_organizations_key_tells_where_detections_are(decisions: Decisions, detections: KnownDetections) -> None:
-    decisions.annotate(21, ANTENNA, by="bob")
-    assert detections.asked == [21, 22, 24, 25], "its own first, then the unlocked others', each once"

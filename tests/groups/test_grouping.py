@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
+from tests.groups.review_rows import tracked_of
 from triage_assets import grouping
 from triage_assets.folder_store import FolderStore
 from triage_assets.grouping import regroup
@@ -253,14 +254,24 @@ def test_a_newcomer_of_a_labelled_group_inherits_its_label(store, review, label)
     assert decision.details["sequence_ids"] == [2]
 
 
-@pytest.mark.parametrize("stage", list(Stage))
-def test_inheritance_replaces_only_what_nobody_has_begun(store, review, stage):
+@pytest.mark.parametrize(
+    ("stage", "is_open"),
+    [
+        (Stage.IMPORTED, True),  # placeholders: nobody has looked
+        (Stage.READY_TO_ANNOTATE, True),
+        (Stage.UNDER_ANNOTATION, False),  # somebody is at it
+        (Stage.SEQ_ANNOTATION_DONE, False),  # labelled
+        (Stage.IN_REVIEW, False),
+        (Stage.NEEDS_MANUAL, False),
+        (Stage.ANNOTATED, False),
+    ],
+)
+def test_inheritance_replaces_only_what_nobody_has_begun(store, review, stage, is_open):
     store_backlog(store, [Alarm(1), Alarm(2)])
     regroup(store, review)
     label_group(review, 1, false_positive_type="antenna")
     change_sequence(review, 2, group_id=None)
     annotate(review, 2, stage)
-    is_open = stage in (Stage.IMPORTED, Stage.READY_TO_ANNOTATE)
     assert counts(regroup(store, review)) == (1, 0, 1, int(is_open), 0)
     with review.read() as connection:
         found = load_annotations(connection, [2])[2].annotation
@@ -351,7 +362,7 @@ def test_detections_are_those_of_the_present_backlog(store):
     store_backlog(store, [Alarm(1), Alarm(3)], "alps-1")
     store_backlog(store, [Alarm(2)], "valley-2")
     wanted = {3: "alps-1", 1: "alps-1", 2: "valley-2", 4: "alps-1", 5: "gone-9"}
-    expected = {number: Alarm(number).detections() for number in (1, 2, 3)}
+    expected = {number: tracked_of(Alarm(number).detections()) for number in (1, 2, 3)}
     assert StoredDetections(store).load(wanted) == expected
 
 

@@ -27,7 +27,7 @@ def group(label: Label | None = None, *, validated: bool = True, unsure: bool = 
     labeled = (NOON, "ada") if label else (None, None)
     region = RegionBox(0.1, 0.1, 0.2, 0.2, 0.5)
     return Group(
-        9, 5, "cam", 90, "k-1", "K", region, label, unsure, validated, at, by, *labeled, NOON, NOON, 3, None, None
+        9, 5, "cam", 90, "k-1", "K", region, label, unsure, validated, at, by, *labeled, NOON, NOON, 3, None, None, 1
     )
 
 
@@ -46,9 +46,10 @@ def group(label: Label | None = None, *, validated: bool = True, unsure: bool = 
         # Smoke without a type derives nothing and warns nobody.
         (group(), UNTYPED_SMOKE, False, DONE, Propagation()),
         (group(WILDFIRE), UNTYPED_SMOKE, False, DONE, Propagation()),
-        # Undecidable is said of the group where it has no label.
-        (group(), (), True, DONE, Propagation(is_undecidable=True)),
+        # Doubt about one member is no word about the group.
+        (group(), (), True, DONE, Propagation()),
         (group(WILDFIRE), (), True, DONE, Propagation()),
+        (group(), UNTYPED_SMOKE, True, DONE, Propagation()),
         *[
             (group(), ANTENNAS, False, stage, Propagation())
             for stage in Stage

@@ -8,7 +8,7 @@ import pytest
 
 from triage_assets.folder_store import FolderStore
 from triage_assets.grouping import regroup, write_snapshot
-from triage_assets.groups.records import ANNOTATIONS, GROUPS, INVARIANTS, MEMBERS, UNGROUPED
+from triage_assets.groups.records import ANNOTATIONS, GROUPS, INVARIANTS, MEMBERS, UNGROUPED, DatabaseState
 from triage_assets.groups.snapshot import GroupsSnapshot, load_snapshot
 from triage_assets.groups.summary import check_snapshot, summarize
 from triage_assets.review.database import open_review
@@ -16,7 +16,11 @@ from triage_assets.review.database import open_review
 from .backlogs import ANTENNA, PLUME, Alarm, store_backlog
 
 EMPTY = GroupsSnapshot(
-    "0" * 32, 0, GROUPS.empty_table(), MEMBERS.empty_table(), UNGROUPED.empty_table(), ANNOTATIONS.empty_table()
+    DatabaseState("0" * 32, 0, "1" * 32),
+    GROUPS.empty_table(),
+    MEMBERS.empty_table(),
+    UNGROUPED.empty_table(),
+    ANNOTATIONS.empty_table(),
 )
 
 

@@ -5,11 +5,12 @@ What lives here: one function per table, with a valid row to change parts of. Wh
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from triage_assets.review.models import (
     AnnotationContributor,
     DecisionRow,
+    GroupAnnotator,
     Reviewer,
     ReviewSequence,
     SequenceAnnotation,
@@ -88,11 +89,18 @@ def add_reviewer(connection: Connection, reviewer_id: int, name: str) -> int:
 
 
 def add_contributor(connection: Connection, sequence_id: int, reviewer_id: int) -> None:
-    """Somebody had a hand in an annotation."""
+    """Somebody had a hand in an annotation, and so in the group that the sequence is in."""
     row = {"sequence_id": sequence_id, "reviewer_id": reviewer_id, "contributed_at": NOON}
     connection.execute(insert(AnnotationContributor).values(row))
+    group_id = connection.scalar(select(ReviewSequence.group_id).where(ReviewSequence.id == sequence_id))
+    pair = {"group_id": group_id, "reviewer_id": reviewer_id}
+    known = select(GroupAnnotator).filter_by(**pair)
+    if group_id is not None and connection.execute(known).first() is None:
+        connection.execute(insert(GroupAnnotator).values(pair))
 
 
 def add_decision(connection: Connection, **changed: object) -> None:
     """One line of the audit: nobody's, about nothing, unless told otherwise."""
-    connection.execute(insert(DecisionRow).values({"at": NOON, "action": "validate", "details": {}} | changed))
+    connection.execute(
+        insert(DecisionRow).values({"at": NOON, "action": "validate", "revision": 1, "details": {}} | changed)
+    )

@@ -1,5 +1,6 @@
 """Many rows arrive as SQLAlchemy would have written them, and groups count and score their members."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -10,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from triage_assets.review import bulk
 from triage_assets.review.aggregates import refresh_aggregates
 from triage_assets.review.assignments import load_groups, load_known, load_labels, load_settled_since, load_stages
-from triage_assets.review.bulk import insert_rows, read_ids, read_rows, update_rows
+from triage_assets.review.bulk import insert_rows, read_ids, read_ids_by, read_rows, update_rows
+from triage_assets.review.database import open_review
 from triage_assets.review.models import ReviewSequence, SequenceGroup
 from triage_assets.review.records import FalsePositiveType, Label, SmokeType
 
@@ -98,6 +100,22 @@ def test_no_rows_are_none(review):
         assert read_ids(write.connection, select(SEQUENCES.c.id)).tolist() == []
 
 
+def test_rows_in_pieces_of_which_some_are_empty_are_all_of_them(review):
+    rows = table_of(SAMPLE)
+    pieces = pa.concat_tables([rows.slice(0, 0), rows.slice(0, 1), rows.slice(1, 0), rows.slice(1)])
+    with review.write() as write:
+        insert_rows(write.connection, SEQUENCES, pieces)
+        update_rows(write.connection, SEQUENCES, pieces.select(["id", "azimuth"]))
+        assert read_ids(write.connection, select(SEQUENCES.c.id)).tolist() == [1, 2, 3]
+
+
+def test_ids_come_by_what_their_rows_say(review):
+    with review.write() as write:
+        insert_rows(write.connection, SEQUENCES, table_of([*SAMPLE, (2**62, *SAMPLE[1][1:]), (-5, *SAMPLE[1][1:])]))
+        found = read_ids_by(write.connection, SEQUENCES.c.organization_key, SEQUENCES.c.id)
+    assert {key: ids.tolist() for key, ids in found.items()} == {'a "b", c\nd\\.': [1], "": [-5, 2, 2**62], "\\N": [3]}
+
+
 def test_ids_come_in_order(review):
     with review.write() as write:
         insert_rows(write.connection, SEQUENCES, table_of([(number, *SAMPLE[0][1:]) for number in (2**62 + 1, 5, 1)]))
@@ -128,6 +146,16 @@ def test_the_first_rows_leave_every_index_as_the_migration_made_it(review, monke
     assert all(len(indexes) >= 2 for indexes in before.values())
 
 
+def test_dropping_an_index_keeps_no_reader_waiting(review, review_url, monkeypatch):
+    monkeypatch.setattr(bulk, "_ROWS_AT_ONCE", 2)
+    with closing(open_review(review_url)) as other, review.write() as write:
+        insert_rows(write.connection, SEQUENCES, table_of(SAMPLE))
+        with other.read() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 2000")
+            assert read_ids(connection, select(SEQUENCES.c.id)).tolist() == []
+
+
 def indexes_of(review, table_name: str) -> list[str]:
     """Each index in words, with the rows that it is limited to."""
     found = inspect(review.engine).get_indexes(table_name)
@@ -155,12 +183,14 @@ def test_what_is_known_of_sequences_is_whether_they_are_settled(review):
     with review.write() as write:
         add_group(write.connection, 1)
         add_sequence(write.connection, 1, group_id=1)
-        add_sequence(write.connection, 2, is_group_excluded=True, excluded_from=1)
+        add_sequence(write.connection, 2, is_group_excluded=True, excluded_from=1, organization_key="alps-1")
         add_sequence(write.connection, 3, skipped_reason="no_azimuth", azimuth=None)
         add_sequence(write.connection, 4, group_id=1, revision=5)
     with review.read() as connection:
         known = load_known(connection)
         assert (known.revision, known.settled.tolist(), known.waiting["id"].to_pylist()) == (1, [1, 2, 4], [3])
+        by_organization = {key: ids.tolist() for key, ids in known.by_organization.items()}
+        assert by_organization == {"alps-1": [2], "valley-1": [1, 3, 4]}
         assert load_settled_since(connection, 1).tolist() == [4]
         assert load_stages(connection, [1, 2]) == {}
 
@@ -173,11 +203,40 @@ def test_groups_of_some_camera_angles_come_oldest_first(review):
         add_group(write.connection, 4, camera_id=8, azimuth=90)
     with review.read() as connection:
         for with_validated, expected in ((True, [2, 3, 4]), (False, [3, 4])):
-            found = load_groups(connection, [(7, 0), (8, 90), (9, 0)], with_validated=with_validated)
+            found = load_groups(connection, views_of((7, 0), (8, 90), (9, 0)), with_validated=with_validated)
             assert found["id"].to_pylist() == expected
-        many = [(7, 0), *((number, 0) for number in range(100, 2_500))]
+        many = views_of((7, 0), *((number, 0) for number in range(100, 2_500)))
         assert load_groups(connection, many, with_validated=True)["id"].to_pylist() == [2, 3]
-        assert load_groups(connection, [], with_validated=True).num_rows == 0
+        assert load_groups(connection, views_of(), with_validated=True).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("view", "is_seen"),
+    [
+        ((0.0, 0.0, 1.0, 1.0), True),  # all around it
+        ((0.3, 0.4, 0.3, 0.4), True),  # nothing of an area, within it
+        ((0.5 - 1e-9, 0.0, 1.0, 1.0), True),  # a sliver at each side
+        ((0.0, 0.6 - 1e-9, 1.0, 1.0), True),
+        ((0.0, 0.0, 0.1 + 1e-9, 1.0), True),
+        ((0.0, 0.0, 1.0, 0.2 + 1e-9), True),
+        ((0.6, 0.0, 1.0, 1.0), False),  # beyond each side
+        ((0.0, 0.7, 1.0, 1.0), False),
+        ((-1.0, 0.0, 0.0, 1.0), False),
+        ((0.0, -2.5e300, 1.0, -1e-300), False),
+    ],
+)
+def test_only_groups_within_sight_come(review, view, is_seen):
+    with review.write() as write:
+        add_group(write.connection, 1, camera_id=7, azimuth=-9, x1=0.1, y1=0.2, x2=0.5, y2=0.6)
+    with review.read() as connection:
+        found = load_groups(connection, views_of((7, -9), box=view), with_validated=True)
+    assert found["id"].to_pylist() == [1] * is_seen
+
+
+def views_of(*angles, box=(0.0, 0.0, 1.0, 1.0)):
+    names = ("camera_id", "azimuth", "x1", "y1", "x2", "y2")
+    schema = pa.schema([(name, pa.int64() if number < 2 else pa.float64()) for number, name in enumerate(names)])
+    return pa.Table.from_pylist([dict(zip(names, (*angle, *box), strict=True)) for angle in angles], schema=schema)
 
 
 def test_only_labelled_groups_have_a_label(review):

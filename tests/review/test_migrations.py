@@ -132,8 +132,9 @@ def test_foreign_keys_are_on_again_after_a_migration(review: ReviewDatabase, mig
         fill(write.connection)
     with migrating(review.engine) as connection:
         command.upgrade(migration_config(connection, migrations), "0002")
-    with review.write() as write:
-        write.connection.execute(text("DELETE FROM sequences"))
+    writing = review.engine.connect().execution_options(is_write=True)
+    with writing as connection, connection.begin():  # as a program of that version would
+        connection.execute(text("DELETE FROM sequences"))
     with review.read() as connection:
         assert connection.execute(select(SequenceAnnotation.sequence_id)).all() == []
 

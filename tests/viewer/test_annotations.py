@@ -44,10 +44,10 @@ def test_clusters_are_saved_as_given_and_can_be_sent_back(client: httpx.Client) 
     assert again.json()["annotation"] == stored["annotation"]
 
 
-def test_unsure_without_a_label_marks_the_group(client: httpx.Client) -> None:
+def test_one_members_doubt_is_not_its_groups(client: httpx.Client) -> None:
     answer = client.put(f"{SEQUENCES}/21", json={"annotation": {"sequences_bbox": []}, "is_unsure": True})
     assert answer.status_code == 200, answer.text
-    assert client.get(f"{GROUPS}/2").json()["label_state"] == "unsure"
+    assert client.get(f"{GROUPS}/2").json()["label_state"] == "unlabeled"
 
 
 def test_another_label_than_the_groups_answers_with_a_warning(client: httpx.Client) -> None:
@@ -55,6 +55,24 @@ def test_another_label_than_the_groups_answers_with_a_warning(client: httpx.Clie
     assert saved["smoke_types"] == ["wildfire"]
     assert saved["group_id"] == 3
     assert "Group 3 is labelled false positive: antenna" in saved["group_propagation_warning"]
+
+
+def test_a_conflict_is_shown_until_it_is_reconciled(client: httpx.Client) -> None:
+    saved = client.put(f"{SEQUENCES}/31", json={"smoke_type": "wildfire"}).json()
+    antenna = {"group_id": 3, "label": {"smoke_type": None, "false_positive_type": "antenna"}}
+    assert saved["conflicts_with_group"] == antenna
+    # The warning is said once; whoever comes later is shown the same.
+    again = client.get(f"{SEQUENCES}/31").json()
+    assert (again["group_propagation_warning"], again["conflicts_with_group"]) == (None, antenna)
+    agreed = client.put(f"{SEQUENCES}/31", json={"false_positive_type": "antenna"}).json()
+    assert agreed["conflicts_with_group"] is None
+    assert client.get(f"{SEQUENCES}/31").json()["conflicts_with_group"] is None
+
+
+def test_an_annotation_says_who_looked(client: httpx.Client) -> None:
+    assert client.put(f"{SEQUENCES}/21", json={"smoke_type": "wildfire"}).json()["origin"] == "person"
+    copy = client.get(f"{SEQUENCES}/22").json()
+    assert (copy["origin"], copy["contributors"]) == ("propagated", [{"username": "bob"}])
 
 
 def test_a_bulk_answers_for_every_sequence_once(client: httpx.Client) -> None:
@@ -68,6 +86,8 @@ def test_a_bulk_answers_for_every_sequence_once(client: httpx.Client) -> None:
             {"sequence_id": -5, "status": "skipped", "reason": "not found"},
         ],
         "group_label_updated": False,
+        "warnings": [],
+        "warnings_total": 0,
     }
 
 

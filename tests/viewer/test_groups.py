@@ -1,8 +1,13 @@
 """Groups over HTTP, from the list to the audit."""
 
+import itertools
+
 import httpx
 import pytest
+from sqlalchemy import update
 from triage_viewer.context import Context
+
+from triage_assets.review.models import SequenceGroup
 
 GROUPS = "/api/v1/sequence_groups"
 
@@ -48,14 +53,31 @@ def test_a_page_says_how_many_there_are(client: httpx.Client) -> None:
     assert (empty["total"], empty["pages"]) == (0, 0)
 
 
-def test_the_counts_agree_with_the_lists(client: httpx.Client) -> None:
-    for query in ("", "&is_validated=true", "&min_members=3", "&azimuth=725", "&organization=North"):
-        stats = client.get(f"{GROUPS}/stats?label_state=all{query}").json()
-        for state in ("labeled", "unsure", "unlabeled"):
-            total = client.get(f"{GROUPS}/?label_state={state}{query}").json()["total"]
-            if "is_validated" not in query:
-                assert stats[state] == total, (query, state)
-        assert stats["total"] == stats["validated"] + stats["unvalidated"]
+STATES = ("all", "labeled", "unsure", "unlabeled")
+VALIDATIONS = ("", "&is_validated=true", "&is_validated=false")
+PLACES = ("", "&min_members=3", "&azimuth=725", "&organization=North", "&camera_id=5&organization=north-7")
+
+
+def test_the_counts_agree_with_the_lists(context: Context, client: httpx.Client) -> None:
+    """Of a group in each label state, in both validations; every count against the list that it promises."""
+    with context.review.write() as write:
+        write.connection.execute(update(SequenceGroup).where(SequenceGroup.id == 1).values(is_unsure=True))
+    totals: dict[tuple[str, str, str], int] = {}
+    stats: dict[tuple[str, str, str], dict[str, int]] = {}
+    for state, validation, place in itertools.product(STATES, VALIDATIONS, PLACES):
+        query = f"?label_state={state}{validation}{place}"
+        page = client.get(f"{GROUPS}/{query}").json()
+        stats[state, validation, place] = client.get(f"{GROUPS}/stats{query}").json()
+        totals[state, validation, place] = page["total"]
+        assert page["stats"] == stats[state, validation, place], "they are of one moment in one answer"
+    assert set(totals.values()) == {0, 1, 2, 3}
+    for (state, validation, place), counts in stats.items():
+        assert counts == {
+            "total": totals[state, validation, place],
+            "validated": totals[state, "&is_validated=true", place],
+            "unvalidated": totals[state, "&is_validated=false", place],
+            **{each: totals[each, validation, place] for each in STATES[1:]},
+        }
 
 
 def test_an_item_shows_what_a_list_needs(client: httpx.Client) -> None:
@@ -72,6 +94,42 @@ def test_a_group_comes_with_a_page_of_its_members(client: httpx.Client) -> None:
     assert [member["sequence_id"] for member in group["members"]] == [23, 24]
     assert [member["annotation_processing_stage"] for member in group["members"]] == ["under_annotation", None]
     assert (group["members_total"], group["members_page"], group["members_size"]) == (5, 2, 2)
+
+
+def test_a_member_shows_who_looked_at_it(client: httpx.Client) -> None:
+    client.put("/api/v1/annotations/sequences/21", json={"smoke_type": "wildfire", "is_unsure": True})
+    members = {each["sequence_id"]: each for each in client.get(f"{GROUPS}/2").json()["members"]}
+    seen = ("origin", "is_unsure", "has_smoke", "smoke_type", "contributors")
+    bob = [{"username": "bob"}]
+    assert [members[21][name] for name in seen] == ["person", True, True, "wildfire", bob]
+    assert [members[22][name] for name in seen] == ["propagated", True, True, "wildfire", bob]
+    assert [members[24][name] for name in seen] == [None, None, None, None, []]
+
+
+def test_lists_can_be_filtered_by_what_the_facets_name(client: httpx.Client) -> None:
+    facets = client.get(f"{GROUPS}/facets").json()
+    assert facets == {
+        "organizations": [{"key": "north-7", "name": "North", "group_count": 3}],
+        "cameras": [{"id": 5, "name": "cam", "organization_key": "north-7", "azimuths": [90], "group_count": 3}],
+    }
+    for query in ("organization=north-7", "organization=North", "camera_id=5", "azimuth=90"):
+        assert client.get(f"{GROUPS}/?label_state=all&{query}").json()["total"] == 3
+
+
+def test_what_was_taken_out_of_a_group_is_listed_until_it_is_back(client: httpx.Client) -> None:
+    assert client.get(f"{GROUPS}/2/excluded").json() == {
+        "items": [], "total": 0, "page": 1, "size": 50, "pages": 0
+    }  # fmt: skip
+    for sequence_id in (22, 21):
+        client.delete(f"{GROUPS}/2/members/{sequence_id}")
+    page = client.get(f"{GROUPS}/2/excluded?size=1&page=2").json()
+    assert (page["total"], page["pages"]) == (2, 2)
+    (member,) = page["items"]
+    assert (member["sequence_id"], member["annotation_processing_stage"]) == (22, "ready_to_annotate")
+    assert (member["first_detection_id"], len(member["first_detection_boxes"])) == (2200, 1)
+    client.post(f"{GROUPS}/members/22/re-include")
+    assert [each["sequence_id"] for each in client.get(f"{GROUPS}/2/excluded").json()["items"]] == [21]
+    assert [each["sequence_id"] for each in client.get(f"{GROUPS}/1/excluded").json()["items"]] == [42]
 
 
 def test_validating_is_recorded_with_the_servers_user(client: httpx.Client) -> None:
@@ -116,11 +174,16 @@ def test_the_first_page_names_every_path(client: httpx.Client) -> None:
     assert set(client.get("/").json()["paths"]) == {
         "/api/v1/annotations/sequences/bulk",
         "/api/v1/annotations/sequences/{sequence_id}",
+        "/api/v1/me",
         "/api/v1/sequence_groups/",
         "/api/v1/sequence_groups/assign",
+        "/api/v1/sequence_groups/facets",
         "/api/v1/sequence_groups/members/{sequence_id}/re-include",
         "/api/v1/sequence_groups/stats",
         "/api/v1/sequence_groups/{group_id}",
         "/api/v1/sequence_groups/{group_id}/decisions",
+        "/api/v1/sequence_groups/{group_id}/excluded",
         "/api/v1/sequence_groups/{group_id}/members/{sequence_id}",
+        "/api/v1/sequences/{sequence_id}/decisions",
+        "/api/v1/sequences/{sequence_id}/standing",
     }

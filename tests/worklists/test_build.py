@@ -171,20 +171,34 @@ def test_disagreements_are_counted_where_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "bucket"),
+    ("stage", "buckets"),  # of a sequence that is scored high, of one that is scored low, of one without a score
     [
-        (Stage.IMPORTED, "review"),  # nobody has begun
-        (Stage.READY_TO_ANNOTATE, "review"),  # a placeholder
-        (Stage.UNDER_ANNOTATION, "review"),  # begun and not decided
-        (Stage.SEQ_ANNOTATION_DONE, "labeled"),
-        (Stage.IN_REVIEW, "labeled"),
-        (Stage.NEEDS_MANUAL, "labeled"),
-        (Stage.ANNOTATED, "labeled"),
+        (Stage.IMPORTED, ["review", "unlabeled", None]),  # nobody has begun
+        (Stage.READY_TO_ANNOTATE, ["review", "unlabeled", None]),  # a placeholder
+        (Stage.UNDER_ANNOTATION, ["review"] * 3),  # somebody is at it: nothing is to be sent over their head
+        (Stage.SEQ_ANNOTATION_DONE, ["labeled"] * 3),
+        (Stage.IN_REVIEW, ["labeled"] * 3),
+        (Stage.NEEDS_MANUAL, ["labeled"] * 3),
+        (Stage.ANNOTATED, ["labeled"] * 3),
     ],
 )
-def test_a_sequence_is_labeled_from_the_decision_on(stage: Stage, bucket: str) -> None:
-    row = build_results(backlog_of(1), [scores_of({1: 0.9})], 0.35, reviewed(annotate(1, stage=stage))).iloc[0]
-    assert (row["triage_bucket"], row["annotation_stage"], row["decision"]) == (bucket, stage, "keep")
+def test_a_sequence_is_to_review_from_the_beginning_on_and_labeled_from_the_decision_on(
+    stage: Stage, buckets: list[str | None]
+) -> None:
+    scores: dict[int, float | str] = {1: 0.9, 2: 0.1, 3: "no_images"}
+    tables = reviewed(*(annotate(number, stage=stage) for number in scores))
+    results = build_results(backlog_of(*scores), [scores_of(scores)], 0.35, tables)
+    rows = results.astype(object).where(results.notna(), None)
+    assert rows["triage_bucket"].tolist() == buckets
+    assert rows["annotation_stage"].tolist() == [stage] * 3
+    assert rows["decision"].tolist() == ["keep", "discard", None], "what models say stays"
+
+
+def test_whoever_is_annotated_without_a_score_is_last_of_the_review_list() -> None:
+    scores: dict[int, float | str] = {1: "no_images", 2: 0.1, 3: 0.9}
+    begun = reviewed(*(annotate(number, stage=Stage.UNDER_ANNOTATION) for number in (1, 2)))
+    review = in_review_order(build_results(backlog_of(*scores), [scores_of(scores)], 0.35, begun))
+    assert review["sequence_id"].tolist() == [3, 2, 1]
 
 
 @pytest.mark.parametrize("origin", Origin)

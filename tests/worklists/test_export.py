@@ -85,6 +85,20 @@ def test_the_lists_cover_the_backlog_once(store: FolderStore) -> None:
     assert all(item["triage_score"] < 0.35 for item in unlabeled["items"])
 
 
+@pytest.mark.parametrize("name", ["results.json", "review.json", "unlabeled.json", "labels.json", "dropped.json"])
+def test_each_row_is_a_line_whatever_its_texts_hold(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("tests.worklists.test_export.HOSTILE", '},{"key":"a"},{"key":')
+    monkeypatch.setattr("triage_assets.worklists.export._ROWS_AT_ONCE", 3)
+    write(store, tables=DECIDED)
+    body = load(store, name)
+    items = body["items"] if isinstance(body, dict) else body
+    lines = [line.rstrip(b",") for line in store.read(f"worklists/{name}").splitlines() if line.startswith(b'{"key"')]
+    assert list(map(json.loads, lines)) == items
+    assert {item["organization_name"] for item in items} == {'},{"key":"a"},{"key":'}
+
+
 def test_the_unlabel_file_is_the_body_of_the_bulk_request(store: FolderStore) -> None:
     write(store)
     unlabeled = load(store, "unlabeled.json")

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.worklists.review_tables import annotate, reviewed
 from tests.worklists.test_export import BACKLOG, DECIDED, load, write
 from triage_assets.folder_store import FolderStore
+from triage_assets.review.records import Stage
 from triage_assets.worklists.invariants import check_invariants
 from triage_assets.worklists.records import INVARIANTS
 
@@ -18,14 +20,21 @@ def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "store")
 
 
-def broken(store: FolderStore, backlog: frozenset[int] = BACKLOG, decided: frozenset[int] | None = None) -> set[str]:
+def broken(
+    store: FolderStore,
+    backlog: frozenset[int] = BACKLOG,
+    decided: frozenset[int] | None = None,
+    begun: frozenset[int] = frozenset(),
+) -> set[str]:
     decided_ids = DECIDED.decided_ids() if decided is None else decided
-    return {check.name for check in check_invariants(store, backlog, decided_ids) if not check.holds}
+    return {check.name for check in check_invariants(store, backlog, decided_ids, begun) if not check.holds}
 
 
 def test_the_checks_hold_for_what_is_written(store: FolderStore) -> None:
     write(store, tables=DECIDED)
-    assert [check.name for check in check_invariants(store, BACKLOG, DECIDED.decided_ids())] == list(INVARIANTS)
+    assert [check.name for check in check_invariants(store, BACKLOG, DECIDED.decided_ids(), frozenset())] == list(
+        INVARIANTS
+    )
     assert broken(store) == set()
 
 
@@ -53,6 +62,36 @@ def test_a_backlog_that_moved_on_fails_its_check(
 def test_a_decision_that_the_lists_do_not_follow_fails_its_check(store: FolderStore, decided: frozenset[int]) -> None:
     write(store, tables=DECIDED)
     assert broken(store, decided=decided) == {"labeled_is_in_labels_alone"}
+
+
+@pytest.mark.parametrize(
+    ("sequence_id", "expected"),
+    [
+        (15, set()),  # To Review
+        (1, {"under_annotation_is_in_review"}),  # somebody is at what is to be unlabelled
+        (20, {"under_annotation_is_in_review"}),  # no model could score it
+        (2, {"under_annotation_is_in_review"}),  # its label was taken back
+        (99, set()),  # it has left the backlog
+    ],
+)
+def test_what_somebody_is_annotating_belongs_to_review(
+    store: FolderStore, sequence_id: int, expected: set[str]
+) -> None:
+    write(store, tables=DECIDED)
+    assert broken(store, begun=frozenset({sequence_id})) == expected
+
+
+def test_the_lists_keep_it_where_somebody_is_annotating(store: FolderStore) -> None:
+    tables = reviewed(*(annotate(number, stage=Stage.UNDER_ANNOTATION) for number in (1, 15, 20, 99)))
+    write(store, tables=tables)
+    assert tables.begun_ids() == {1, 15, 20, 99}
+    assert broken(store, decided=tables.decided_ids(), begun=tables.begun_ids()) == set()
+    review, unlabeled = load(store, "review.json"), load(store, "unlabeled.json")
+    stages = {item["sequence_id"]: item["annotation_stage"] for item in review["items"]}
+    assert {number for number, stage in stages.items() if stage == "under_annotation"} == {1, 15, 20}
+    assert not {1, 15, 20} & {*unlabeled["sequence_ids"], *unlabeled["bulk_payload"]["sequence_ids"]}
+    assert review["items"][-1]["sequence_id"] == 20
+    assert review["items"][-1]["triage_score"] is None
 
 
 def _repeat_entry(body: Any) -> None:

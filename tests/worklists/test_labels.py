@@ -80,5 +80,28 @@ def test_unsure_without_any_label_is_no_body_either() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("stage", "where"),
+    [
+        (Stage.IMPORTED, None),
+        (Stage.READY_TO_ANNOTATE, None),
+        (Stage.UNDER_ANNOTATION, None),
+        (Stage.SEQ_ANNOTATION_DONE, "body"),
+        # Decided, and a body would end what still waits for somebody.
+        (Stage.IN_REVIEW, "still in review"),
+        (Stage.NEEDS_MANUAL, "needs manual annotation"),
+        (Stage.ANNOTATED, "body"),
+    ],
+)
+@pytest.mark.parametrize("origin", Origin)
+def test_only_what_is_finished_here_is_in_a_body_that_finishes_it(
+    stage: Stage, where: str | None, origin: Origin
+) -> None:
+    labels = labels_of(annotate(1, stage=stage, origin=origin))
+    assert [body["sequence_ids"] for body in labels.bulk_payloads] == ([[1]] if where == "body" else [])
+    individual = [] if where in (None, "body") else [(1, stage, where, [cluster("antenna")])]
+    assert [(i["sequence_id"], i["stage"], i["why"], i["annotation"]) for i in labels.individual] == individual
+
+
 def test_an_annotation_that_is_under_way_is_no_label() -> None:
     assert labels_of(annotate(1, stage=Stage.UNDER_ANNOTATION)) == Labels((), ())

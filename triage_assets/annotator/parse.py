@@ -61,11 +61,20 @@ def _text_only(value: object) -> object:
     return value
 
 
-def _storable(text: str) -> str:
+def _storable(text: str, info: ValidationInfo) -> str:
     # JSON can smuggle in half a surrogate pair, which no file can hold.
     if not _is_storable(text):
         raise ValueError("not valid Unicode")
-    return text
+    return _without_nul(text, info.field_name, info.context)
+
+
+def _without_nul(text: str, field: str | None, altered: Reasons | None) -> str:
+    """The text with U+FFFD for U+0000, which PostgreSQL takes in no text."""
+    if "\0" not in text:
+        return text
+    if altered is not None:
+        altered[f"{field}: U+0000 replaced"] += 1
+    return text.replace("\0", "\ufffd")
 
 
 def _none_if_bad(value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
@@ -232,7 +241,7 @@ def _parse_boxes(value: object, field: str, altered: Reasons) -> tuple[Box, ...]
         return ()
     boxes = []
     for prediction in predictions:
-        box = _parse_box(prediction)
+        box = _parse_box(prediction, field, altered)
         if isinstance(box, str):
             altered[f"{field}: {box}"] += 1
         else:
@@ -240,7 +249,7 @@ def _parse_boxes(value: object, field: str, altered: Reasons) -> tuple[Box, ...]
     return tuple(boxes)
 
 
-def _parse_box(prediction: object) -> Box | str:
+def _parse_box(prediction: object, field: str, altered: Reasons) -> Box | str:
     """The box, or why it is none."""
     if not isinstance(prediction, dict):
         return "a prediction is no object"
@@ -255,7 +264,7 @@ def _parse_box(prediction: object) -> Box | str:
     if not (isinstance(name, str) and _is_storable(name)):
         return "a box has no class name"
     x1, y1, x2, y2 = corner_values
-    return Box(x1, y1, x2, y2, sureness, name)
+    return Box(x1, y1, x2, y2, sureness, _without_nul(name, f"{field}: class_name", altered))
 
 
 def _finite(value: object) -> float | None:

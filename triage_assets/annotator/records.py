@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+Corners = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True, slots=True)
 class Organization:
@@ -44,6 +46,18 @@ class Detection:
     bucket_key: str
     boxes: tuple[Box, ...]
     other_boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedBoxes:
+    """What was tracked in one sequence: the ids of its detections, and each box with the id of its detection.
+
+    Both are in order of (recorded_at, detection id), boxes of one frame in the annotator's. A box is its corners x1,
+    y1, x2, y2, of which no more is known than of a `Box`'s.
+    """
+
+    detection_ids: tuple[int, ...]
+    boxes: tuple[tuple[int, Corners], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from triage_assets.annotator.records import Box, Detection, Organization, Sequence, SequenceRow
+from triage_assets.annotator.records import Box, Detection, Organization, Sequence, SequenceRow, TrackedBoxes
+from triage_assets.annotator.tracked import TRACKED_LEAVES, list_tracked_boxes
 from triage_assets.errors import StoreError
 from triage_assets.store import Store, check_format_version
 
@@ -163,11 +164,21 @@ class StoredSnapshot:
         ]
         return pa.concat_arrays(parts) if parts else pa.array([], DETECTIONS_TYPE)
 
-    def detections_of(self, sequence_ids: Iterable[int]) -> dict[int, tuple[Detection, ...]]:
-        """The detections of these sequences by id; those that the snapshot does not have are absent."""
-        present = np.intersect1d(np.fromiter(sequence_ids, np.int64), self.ids).tolist()
-        records = zip(present, self.detections(present), strict=True)
-        return {one: tuple(_detection_of(one, item) for item in nested.as_py()) for one, nested in records}
+    def boxes_of(self, sequence_ids: Iterable[int]) -> dict[int, TrackedBoxes]:
+        """The tracked boxes of these sequences by id; those that the snapshot does not have are absent."""
+        wanted = np.unique(np.fromiter(sequence_ids, np.int64))
+        positions = np.searchsorted(self.ids, wanted)
+        is_present = positions < len(self.ids)
+        is_present[is_present] = self.ids[positions[is_present]] == wanted[is_present]
+        present, positions = wanted[is_present], positions[is_present]
+        groups = np.searchsorted(self._starts, positions, side="right") - 1
+        found: dict[int, TrackedBoxes] = {}
+        for group in np.unique(groups).tolist():
+            mine = groups == group
+            lists = self.file.read_row_group(group, columns=list(TRACKED_LEAVES))["detections"].combine_chunks()
+            tracked = list_tracked_boxes(lists.take(pa.array(positions[mine] - self._starts[group])))
+            found.update(zip(present[mine].tolist(), tracked, strict=True))
+        return found
 
     def _locate(self, sequence_id: int) -> tuple[int, int]:
         position = int(np.searchsorted(self.ids, sequence_id))

@@ -1,8 +1,8 @@
-"""What starts runs without a person: conditions, the poll of the annotator, and the nightly pass.
+"""What starts runs without a person: following changes, the poll of the annotator, and the nightly pass.
 
-What lives here: when something runs. What does not: what it does. Following upstream changes and decisions is on from
-the start for groups and the split; everything that reaches the annotator or computes scores is off until somebody
-switches it on.
+What lives here: when something runs. What does not: what it does, and what counts as a change (`following`). Following
+upstream changes and decisions is on from the start for groups and the split; everything that reaches the annotator or
+computes scores is off until somebody switches it on.
 
 From a new sequence at the annotator to new worklists it should take less than a minute: a poll, a pull, a look at what
 changed and a run of a few seconds follow one another, and the intervals below are what that leaves.
@@ -17,9 +17,10 @@ import dagster as dg
 
 from triage_assets.annotator.records import partition_key
 from triage_assets.annotator.snapshot import stored_keys
+from triage_assets.defs.abandoned_runs import end_abandoned_runs
+from triage_assets.defs.following import is_behind, look_upstream
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import AnnotatorResource, ReviewResource, StoreResource
-from triage_assets.defs.writer_pool import free_abandoned_slots
 from triage_assets.store import Store
 
 if TYPE_CHECKING:
@@ -27,8 +28,22 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 20
 _FOLLOW_SECONDS = 10
-_DECISIONS_SECONDS = 30
 _ASK_AGAIN_SECONDS = 900.0
+_LONGEST_PATIENCE_SECONDS = 3600.0
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+class _Asked(TypedDict):
+    """What a following sensor's cursor keeps while something is due: times in seconds since the epoch."""
+
+    since: float
+    last: float
 
 
 class _Look(TypedDict):
@@ -38,55 +53,71 @@ class _Look(TypedDict):
     asked_at: float
 
 
-# The stock condition `eager` waits for as long as any organization has never been pulled; this one follows whatever
-# did arrive, once it has stopped arriving.
-follow_upstream = (
-    dg.AutomationCondition.any_deps_updated().since_last_handled()
-    & ~dg.AutomationCondition.in_progress()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-)
-
 pull_organization = dg.define_asset_job(
     "pull_organization",
     selection=dg.AssetSelection.assets("raw_sequences", "frame_shards"),
     description="Pulls one organization's backlog and packs its frames.",
 )
 
-_GROUPS_AND_WORKLISTS = dg.AssetSelection.assets("sequence_groups", "worklists")
-
 regroup_and_split = dg.define_asset_job(
-    "regroup_and_split", selection=_GROUPS_AND_WORKLISTS, description="Groups and splits the backlog that is there."
+    "regroup_and_split",
+    selection=dg.AssetSelection.assets("sequence_groups", "worklists"),
+    description="Groups and splits the backlog that is there.",
 )
 
-follow_with_groups_and_worklists = dg.AutomationConditionSensorDefinition(
-    "follow_with_groups_and_worklists",
-    target=_GROUPS_AND_WORKLISTS,
-    minimum_interval_seconds=_FOLLOW_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Groups anew whenever a backlog has changed, and splits anew whenever backlog, groups or scores have.",
-)
-
-follow_with_predictions = dg.AutomationConditionSensorDefinition(
-    "follow_with_predictions",
-    target=dg.AssetSelection.assets("predictions"),
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Scores whatever new frames arrive.",
+score_backlog = dg.define_asset_job(
+    "score_backlog", selection=dg.AssetSelection.assets("predictions"), description="Scores what is not scored yet."
 )
 
 
 @dg.sensor(
-    job=regroup_and_split,
-    minimum_interval_seconds=_DECISIONS_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    job=regroup_and_split, minimum_interval_seconds=_FOLLOW_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING
 )
-def follow_decisions(context: dg.SensorEvaluationContext, review: ReviewResource) -> dg.SensorResult:
-    """Groups and splits anew after people have decided something; frees the groups' pool from runs that were killed."""
-    for run_id in free_abandoned_slots(context.instance):
-        context.log.warning(f"run {run_id} was killed while it wrote groups: its place in the pool is free again")
-    newest = review.last_decision()
-    if newest is None or newest == context.cursor:
-        return dg.SensorResult(skip_reason="nobody has decided anything since the last look")
-    return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=newest)
+def follow_changes(context: dg.SensorEvaluationContext, review: ReviewResource) -> dg.SensorResult:
+    """Groups anew when a backlog or a decision is new, and splits anew when backlog, groups or scores are.
+
+    It also ends runs whose process was killed, which would keep others waiting.
+    """
+    for run_id in end_abandoned_runs(context.instance):
+        context.log.warning(f"The process of run {run_id} is gone: the run is ended")
+    groups = look_upstream(context.instance, "sequence_groups", decisions=review.last_decision())
+    split = look_upstream(context.instance, "worklists")
+    due = [
+        name
+        for name, upstream in (("sequence_groups", groups), ("worklists", split))
+        if is_behind(context.instance, name, upstream)
+    ]
+    # A split that follows groups is asked for with them: they are about to be new.
+    return _ask(context, regroup_and_split.name, ["sequence_groups", "worklists"] if "sequence_groups" in due else due)
+
+
+@dg.sensor(job=score_backlog, minimum_interval_seconds=_FOLLOW_SECONDS, default_status=dg.DefaultSensorStatus.STOPPED)
+def follow_with_predictions(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Scores whatever new frames arrive."""
+    upstream = look_upstream(context.instance, "predictions")
+    return _ask(
+        context, score_backlog.name, ["predictions"] if is_behind(context.instance, "predictions", upstream) else []
+    )
+
+
+def _ask(context: dg.SensorEvaluationContext, job_name: str, due: Sequence[str]) -> dg.SensorResult:
+    """Ask for one run at a time, and after one that changed nothing, later and later, up to once an hour.
+
+    The cursor keeps since when something has been due, and when a run was last asked for.
+    """
+    if not due:
+        return dg.SensorResult(skip_reason="nothing has changed upstream since the last run", cursor="")
+    under_way = context.instance.get_runs_count(dg.RunsFilter(job_name=job_name, statuses=_UNDER_WAY))
+    if under_way:
+        return dg.SensorResult(skip_reason="a run is asked for already")
+    asked: _Asked = json.loads(context.cursor) if context.cursor else _Asked(since=time.time(), last=0.0)
+    patience = min(_LONGEST_PATIENCE_SECONDS, asked["last"] - asked["since"]) if asked["last"] else 0.0
+    if time.time() < asked["last"] + patience:
+        return dg.SensorResult(skip_reason=f"the last run did not help; asked again {patience:.0f} s after it")
+    asked["last"] = time.time()
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(asset_selection=[dg.AssetKey(name) for name in due])], cursor=json.dumps(asked)
+    )
 
 
 @dg.sensor(job=pull_organization, minimum_interval_seconds=_POLL_SECONDS, default_status=dg.DefaultSensorStatus.STOPPED)
@@ -147,6 +178,6 @@ def _last_pulled(instance: dg.DagsterInstance, key: str) -> float:
     return records[0].timestamp if records else 0.0
 
 
-JOBS = (pull_organization, regroup_and_split)
-SENSORS = (follow_with_groups_and_worklists, follow_decisions, follow_with_predictions, poll_annotator)
+JOBS = (pull_organization, regroup_and_split, score_backlog)
+SENSORS = (follow_changes, follow_with_predictions, poll_annotator)
 SCHEDULES = (nightly,)

@@ -10,8 +10,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from triage_assets.defs.automation import follow_upstream
 from triage_assets.defs.backlog import load_backlogs
+from triage_assets.defs.following import FOLLOWED, look_upstream
 from triage_assets.defs.frame_shards import frame_shards
 from triage_assets.defs.metadata import table
 from triage_assets.defs.partitions import organizations
@@ -55,7 +55,6 @@ class PredictionsConfig(dg.Config):
     deps=[raw_sequences, frame_shards],
     kinds={"python", "torch", "parquet"},
     code_version=configured_model_version(),
-    automation_condition=follow_upstream,
     check_specs=[dg.AssetCheckSpec("every_sequence_scored_or_dropped", asset="predictions")],
 )
 def predictions(
@@ -65,6 +64,7 @@ def predictions(
 
     Where some models fail, what the others did is materialized first, and then the run fails.
     """
+    followed = look_upstream(context.instance, "predictions")
     target = store.open()
     packages = models.packages(target)
     score = _prepare(context, config, target, is_one_of_several=len(packages) > 1)
@@ -76,6 +76,7 @@ def predictions(
             data_version=data_version,
             metadata={
                 **describe_reports(each.reports, target),
+                FOLLOWED: dg.MetadataValue.json(followed),
                 "scores": _last_picture(context, data_version) or draw_scores(each.reports),
             },
             check_results=[_check_coverage(each.reports)],

@@ -68,6 +68,12 @@ class ReviewResource(dg.ConfigurableResource):
 
         return is_there(self._url())
 
+    def has_annotations(self) -> bool:
+        """Whether there is a database, and an annotation in it. Raises `ReviewUnavailable`."""
+        from triage_assets.review.watch import has_annotations
+
+        return has_annotations(self._url())
+
     def last_decision(self) -> str | None:
         """A text that changes with every decision of a person; None where there is none yet."""
         from triage_assets.review.watch import last_decision

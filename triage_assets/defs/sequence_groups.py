@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from triage_assets.defs.automation import follow_upstream
+from triage_assets.defs.abandoned_runs import POOL, process_tags
+from triage_assets.defs.following import FOLLOWED, look_upstream
 from triage_assets.defs.metadata import Scalar, size_chart, table
 from triage_assets.defs.raw_sequences import raw_sequences
 from triage_assets.defs.resources import ReviewResource, StoreResource
-from triage_assets.defs.writer_pool import POOL, name_holder
-from triage_assets.groups.records import FOLDER, INVARIANTS, IOU_THRESHOLD
+from triage_assets.groups.records import FOLDER, INVARIANTS
 from triage_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -30,11 +30,12 @@ class SequenceGroupsConfig(dg.Config):
         description="`inherit`: who joins a labelled group gets its label; `freeze`: a validated group takes nobody, "
         "and nothing is labelled. Where empty: TRIAGE_JOINING, inherit.",
     )
-    iou_threshold: float = Field(
-        IOU_THRESHOLD,
+    iou_threshold: float | None = Field(
+        None,
         ge=0.0,
         lt=1.0,
-        description="A sequence joins the group whose region overlaps its box by more than this (IoU): docs/groups.md.",
+        description="A sequence joins the group whose region overlaps its box by more than this (IoU): docs/groups.md. "
+        "Where empty: TRIAGE_IOU_THRESHOLD, 0.3.",
     )
 
 
@@ -42,22 +43,22 @@ class SequenceGroupsConfig(dg.Config):
     deps=[raw_sequences],
     kinds={"python", "sql", "parquet"},
     pool=POOL,
-    automation_condition=follow_upstream,
     check_specs=[dg.AssetCheckSpec(name, asset="sequence_groups") for name in INVARIANTS],
 )
 def sequence_groups(
     context: dg.AssetExecutionContext, config: SequenceGroupsConfig, review: ReviewResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """Groups of sequences that show the same thing, with what people decided, as files beside the database."""
+    context.instance.add_run_tags(context.run.run_id, process_tags())
+    followed = look_upstream(context.instance, "sequence_groups", decisions=review.last_decision())
     from triage_assets.grouping import regroup, write_snapshot
     from triage_assets.groups.snapshot import load_snapshot
     from triage_assets.groups.summary import check_snapshot, summarize
 
-    name_holder(context.instance, context.run.run_id)
     target = store.open()
-    joining = load_settings(triage_joining=config.joining).triage_joining
+    settings = load_settings(triage_joining=config.joining, triage_iou_threshold=config.iou_threshold)
     with review.open() as database:
-        report = regroup(target, database, joining, config.iou_threshold)
+        report = regroup(target, database, settings.triage_joining, settings.triage_iou_threshold)
         if report.already_running:  # from a page: what it writes belongs into the snapshot
             raise dg.RetryRequested(max_retries=_WAITS, seconds_to_wait=_WAIT_SECONDS)
         written = write_snapshot(target, database)
@@ -69,7 +70,12 @@ def sequence_groups(
     )
     return dg.MaterializeResult(
         data_version=dg.DataVersion(written.data_version),
-        metadata={**_describe(summarize(snapshot)), **_describe_run(report), "path": f"{target.location}/{FOLDER}"},
+        metadata={
+            **_describe(summarize(snapshot)),
+            **_describe_run(report),
+            "path": f"{target.location}/{FOLDER}",
+            FOLLOWED: dg.MetadataValue.json(followed),
+        },
         check_results=[
             dg.AssetCheckResult(check_name=promise.name, passed=promise.holds, description=promise.found)
             for promise in check_snapshot(snapshot)

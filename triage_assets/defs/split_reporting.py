@@ -3,6 +3,7 @@
 What belongs here: the form of what is reported. What does not: the split and its files (`triage_assets.worklists`).
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,17 @@ import pyarrow as pa
 from triage_assets.defs.backlog import ScoresAtHand
 from triage_assets.defs.metadata import score_histogram, table
 from triage_assets.defs.resources import ReviewResource
-from triage_assets.errors import SettingsError, TriageError
+from triage_assets.errors import SettingsError, StoreError, TriageError
+from triage_assets.groups.records import FOLDER as GROUPS_FOLDER
 from triage_assets.store import Store
-from triage_assets.worklists.records import REVIEW, ReviewTables
+from triage_assets.worklists.records import FOLDER, REVIEW, ReviewTables
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from triage_assets.worklists.export import WorklistsReport
+
+_logger = logging.getLogger(__name__)
 
 WARNINGS = (
     "backlog_is_of_one_stage",
@@ -31,10 +35,21 @@ WARNINGS = (
 _CONFLICTS_SHOWN = 20
 
 
-def refuse_to_forget(target: Store, at_hand: ScoresAtHand) -> None:
-    """Raise `SettingsError` where no model has a say and the present worklists are made of scores."""
+def refuse_to_forget(target: Store, at_hand: ScoresAtHand, review: ReviewResource, *, is_grouped: bool) -> None:
+    """Leave the worklists as they were rather than make them without what they were made of, or of what people decided.
+
+    Raises `SettingsError` where no model has a say and the present worklists are made of scores, and `StoreError` where
+    the snapshot of groups and decisions is missing and there are decisions.
+    """
     from triage_assets.worklists.export import listed_models
 
+    if not is_grouped and (decisions := _find_decisions(target, review)):
+        raise StoreError(
+            "The snapshot of groups and decisions is missing, so the worklists are left as they were",
+            found=f"no {target.location}/{GROUPS_FOLDER}, and {decisions}",
+            expected="a snapshot: without it, what people labelled would be to review, or to unlabel, once more",
+            do="Run `triage worklists`, or materialize sequence_groups: it is made anew from the review database.",
+        )
     if not at_hand.scores and listed_models(target):
         raise SettingsError(
             "No configured model has scored anything, so the worklists are left as they were",
@@ -42,6 +57,19 @@ def refuse_to_forget(target: Store, at_hand: ScoresAtHand) -> None:
             expected=f"scores of {', '.join(listed_models(target))}, of which they are made, or of another model",
             do="Run `triage run`, or correct TRIAGE_MODEL or TRIAGE_PRECISION.",
         )
+
+
+def _find_decisions(target: Store, review: ReviewResource) -> str | None:
+    """Where people's decisions are to be seen although there is no snapshot of them; None where nowhere."""
+    from triage_assets.worklists.export import count_listed_labels
+
+    if listed := count_listed_labels(target):
+        return f"{listed} sequences in {target.location}/{FOLDER}/labels.json"
+    try:
+        return "annotations in the review database" if review.has_annotations() else None
+    except TriageError as error:  # it may be anything; the lists hold what was known of it
+        _logger.warning("Whether people have annotated anything is not known: %s", error)
+        return None
 
 
 def describe_split(
@@ -74,7 +102,8 @@ def check_promises(target: Store, backlog: pa.Table, tables: ReviewTables) -> It
     """Whether the files, read back, keep what they promise."""
     from triage_assets.worklists.invariants import check_invariants
 
-    for promise in check_invariants(target, set(backlog["sequence_id"].to_pylist()), tables.decided_ids()):
+    backlog_ids = frozenset(backlog["sequence_id"].to_pylist())
+    for promise in check_invariants(target, backlog_ids, tables.decided_ids(), tables.begun_ids()):
         yield dg.AssetCheckResult(check_name=promise.name, passed=promise.holds, description=promise.found)
 
 

@@ -3,8 +3,8 @@
 import dagster as dg
 from pydantic import Field
 
-from triage_assets.defs.automation import follow_upstream
 from triage_assets.defs.backlog import load_backlog_table, load_model_scores, load_review_tables
+from triage_assets.defs.following import FOLLOWED, look_upstream
 from triage_assets.defs.predictions import predictions
 from triage_assets.defs.raw_sequences import raw_sequences
 from triage_assets.defs.resources import ModelsResource, ReviewResource, StoreResource
@@ -39,7 +39,6 @@ class WorklistsConfig(dg.Config):
 @dg.asset(
     deps=[raw_sequences, sequence_groups, predictions],
     kinds={"python", "json", "parquet"},
-    automation_condition=follow_upstream,
     check_specs=[dg.AssetCheckSpec(name, asset="worklists") for name in (*INVARIANTS, *WARNINGS)],
 )
 def worklists(
@@ -53,6 +52,7 @@ def worklists(
     from triage_assets.worklists.build import build_results
     from triage_assets.worklists.export import describe_caution, write_worklists
 
+    followed = look_upstream(context.instance, "worklists")
     target = store.open()
     settings = load_settings(triage_precision=config.precision)
     threshold = settings.triage_threshold if config.threshold is None else config.threshold
@@ -60,7 +60,7 @@ def worklists(
     reviewed = load_review_tables(target)
     tables = reviewed or NOT_GROUPED
     at_hand = load_model_scores(target, models.packages(target), config.detector, settings.triage_precision)
-    refuse_to_forget(target, at_hand)
+    refuse_to_forget(target, at_hand, review, is_grouped=reviewed is not None)
     results = build_results(backlog, at_hand.scores, threshold, tables)
     report = write_worklists(target, results, at_hand.scores, threshold, tables, stages, at_hand.left_out)
     context.log.info(
@@ -76,6 +76,7 @@ def worklists(
             "split_without": "; ".join(at_hand.left_out) or "none",
             **describe_split(report, results, tables, threshold),
             "path": f"{target.location}/{FOLDER}",
+            FOLLOWED: dg.MetadataValue.json(followed),
         },
         check_results=[
             *check_promises(target, backlog, tables),

@@ -1,7 +1,8 @@
 """People's decisions: validating a group, correcting its members, annotating one sequence.
 
-What lives here: what each decision changes and answers. What does not: what it requires (`requirements`), one label for
-many sequences (`bulk`), SQL (`triage_assets.review.decisions`), and HTTP.
+What lives here: what each decision changes and answers. What does not: what it requires (`requirements`, `seen`), one
+label for many sequences (`bulk`), correcting a group's label (`relabelling`), SQL (`triage_assets.review.decisions`),
+and HTTP.
 
 Detections are read before a decision's write transaction begins, and everything else is looked at again inside it: what
 others decided in between counts. A decision is carried out whole or not at all, and leaves its lines in the audit; one
@@ -11,9 +12,11 @@ that finds its effect there already changes nothing and leaves none.
 from dataclasses import dataclass
 
 from triage_assets.groups.annotations import derive_label, generate_clusters
+from triage_assets.groups.audit import describe_label, describe_replaced, describe_sequences
 from triage_assets.groups.bulk import BulkReport, BulkRequest, annotate_many
 from triage_assets.groups.ports import Detections, Reader, Review, Writer
 from triage_assets.groups.propagation import plan_propagation
+from triage_assets.groups.relabelling import GroupChange, relabel
 from triage_assets.groups.requirements import (
     check_clusters,
     not_members,
@@ -21,7 +24,8 @@ from triage_assets.groups.requirements import (
     require_group,
     require_sequence,
 )
-from triage_assets.groups.seeds import Seeds, describe_label, describe_sequences
+from triage_assets.groups.seeds import Seeds
+from triage_assets.groups.seen import Seen, require_seen_annotation, require_seen_group
 from triage_assets.review.records import (
     Action,
     Annotation,
@@ -37,10 +41,13 @@ from triage_assets.review.records import (
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """An annotation as it was saved, the sequence's group, and why its label did not spread where it should have."""
+    """An annotation as it was saved, and why its label did not spread where it should have.
+
+    ``group`` is the sequence's as it was found, before any label spread to it.
+    """
 
     stored: StoredAnnotation
-    group_id: int | None
+    group: Group | None
     warning: str | None
 
 
@@ -53,12 +60,28 @@ class Decisions:
 
     def set_validated(self, group_id: int, is_validated: bool, *, by: str) -> Group:
         """Validate a group, or take that back. Whoever validated it first stays its reviewer."""
+        return self.update_group(group_id, GroupChange(is_validated), by=by)
+
+    def relabel(
+        self, group_id: int, label: Label | None, *, is_unsure: bool = False, relabel_copies: bool = False, by: str
+    ) -> Group:
+        """Correct what a group is said to be, validated or not; None takes its label away."""
+        change = GroupChange(None, label, label is None, is_unsure, relabel_copies)
+        return self.update_group(group_id, change, by=by)
+
+    def update_group(self, group_id: int, change: GroupChange, *, seen: Seen | None = None, by: str) -> Group:
+        """Set what a person says of a group, all of it or nothing.
+
+        Raises `ChangedMeanwhile` where the group is not what was ``seen``.
+        """
         with self._review.write(by) as write:
             group = require_group(write, group_id)
-            if group.is_validated != is_validated:
-                write.set_validated(group_id, is_validated)
-                action = Action.VALIDATE if is_validated else Action.UNVALIDATE
+            require_seen_group(write, group, seen)
+            if change.is_validated not in (None, group.is_validated):
+                write.set_validated(group_id, not group.is_validated)
+                action = Action.UNVALIDATE if group.is_validated else Action.VALIDATE
                 write.record(action, group_id, None, member_count=group.member_count)
+            relabel(write, group, change)
             return require_group(write, group_id)
 
     def remove_member(self, group_id: int, sequence_id: int, *, by: str) -> None:
@@ -95,85 +118,94 @@ class Decisions:
         *,
         is_unsure: bool = False,
         stage: Stage = Stage.SEQ_ANNOTATION_DONE,
+        seen: Seen | None = None,
         by: str,
     ) -> Annotated:
         """Save a person's annotation of one sequence over whatever it has, and spread its label where that should.
 
-        A label is stamped on clusters of the sequence's own boxes; clusters are taken as given. Raises
-        `InvalidDecision`.
+        A label is stamped on clusters of the sequence's own boxes; clusters are taken as given. What is replaced is
+        kept in the audit. Raises `InvalidDecision`, and `ChangedMeanwhile` where the annotation is not what was
+        ``seen``.
         """
         with self._review.read() as read:
-            state = require_sequence(read, sequence_id)
-        detections = self._detections.load({sequence_id: state.organization_key}).get(sequence_id, ())
-        clusters = generate_clusters(detections, given) if isinstance(given, Label) else given
+            state, stored = require_sequence(read, sequence_id), read.annotation(sequence_id)
+        tracked = self._detections.load({sequence_id: state.organization_key}).get(sequence_id)
+        is_label = isinstance(given, Label)
+        clusters = generate_clusters(tracked.boxes if tracked else (), given) if isinstance(given, Label) else given
         annotation = Annotation(sequence_id, stage, clusters, is_unsure, Origin.PERSON)
-        if isinstance(given, Label):
+        if is_label:
             require_clusters(annotation)
         else:
-            check_clusters(annotation, detections)
-        seeds = self._prepare_spread(annotation)
-        with self._review.write(by) as write:
-            return _carry_out(write, annotation, seeds)
+            check_clusters(annotation, tracked, stored)
+        label = derive_label(annotation)
+        if label is None:
+            with self._review.write(by) as write:
+                return _carry_out(write, annotation, None, seen)
+        seeds = Seeds(self._detections, label)
+        with seeds.write(self._review, by, lambda read: _find_receivers(read, annotation)) as write:
+            return _carry_out(write, annotation, seeds, seen)
 
     def annotate_many(self, request: BulkRequest, *, by: str) -> BulkReport:
         """One label for many sequences: see `bulk.annotate_many`."""
         return annotate_many(self._review, self._detections, request, by=by)
 
-    def _prepare_spread(self, annotation: Annotation) -> Seeds | None:
-        """The boxes of the other members, where the annotation's label is about to spread; None where it has none."""
-        label = derive_label(annotation)
-        if label is None:
-            return None
-        seeds = Seeds(self._detections, label)
-        with self._review.read() as read:
-            group = _group_of(read, require_sequence(read, annotation.sequence_id))
-            is_spreading = group is not None and plan_propagation(group, annotation).label is not None
-            others = read.members(group.id) if group and is_spreading else ()
-        seeds.prepare(other for other in others if not other.is_locked and other.id != annotation.sequence_id)
-        return seeds
+
+def _find_receivers(read: Reader, annotation: Annotation) -> list[SequenceState]:
+    """The members that the annotation's label is about to be copied to, if they have boxes."""
+    group = _group_of(read, require_sequence(read, annotation.sequence_id))
+    if group is None or plan_propagation(group, annotation).label is None:
+        return []
+    return [each for each in read.members(group.id) if not each.is_locked and each.id != annotation.sequence_id]
 
 
-def _carry_out(write: Writer, annotation: Annotation, seeds: Seeds | None) -> Annotated:
-    sequence_id, is_unsure = annotation.sequence_id, annotation.is_unsure
-    state = require_sequence(write, sequence_id)
+def _carry_out(write: Writer, annotation: Annotation, seeds: Seeds | None, seen: Seen | None) -> Annotated:
+    sequence_id = annotation.sequence_id
+    state, before = require_sequence(write, sequence_id), write.annotation(sequence_id)
+    require_seen_annotation(write, sequence_id, before, seen)
     group = _group_of(write, state)
     plan = plan_propagation(group, annotation)
     write.save_annotations([annotation])
-    said = describe_label(derive_label(annotation), is_unsure)
-    conflict = {"conflicts_with": str(group.label)} if group and plan.warning else {}
-    clusters = len(annotation.clusters)
     write.record(
-        Action.ANNOTATE, state.group_id, sequence_id, **said, stage=annotation.stage, clusters=clusters, **conflict
+        Action.ANNOTATE,
+        state.group_id,
+        sequence_id,
+        **describe_label(derive_label(annotation), annotation.is_unsure),
+        stage=annotation.stage,
+        clusters=len(annotation.clusters),
+        **({"conflicts_with": str(group.label)} if group and plan.warning else {}),
+        **describe_replaced(before, annotation),
     )
     if group and plan.label and seeds:
         _spread(write, group, plan.label, annotation, seeds)
-    elif group and plan.is_undecidable and not group.is_unsure:
-        write.set_label(group.id, None, is_unsure=True)
-        write.record(Action.PROPAGATE, group.id, sequence_id, **said, **describe_sequences([]))
     stored = write.annotation(sequence_id)
     assert stored is not None
-    return Annotated(stored, state.group_id, plan.warning)
+    return Annotated(stored, group, plan.warning)
 
 
 def _spread(write: Writer, group: Group, label: Label, source: Annotation, seeds: Seeds) -> None:
-    """Write the label on the group, and copy it to every other member that is not locked and has boxes."""
-    others = [member for member in write.members(group.id) if member.id != source.sequence_id]
-    unlocked = [member for member in others if not member.is_locked]
-    chosen = [member for member in unlocked if seeds.of(member)]
-    is_news = (group.label, group.is_unsure) != (label, source.is_unsure)
+    """Write the label on a group without one, and copy it to every other member that is not locked and has boxes.
+
+    A group that carries the label already keeps whoever gave it, and their certainty: one member's doubt is about that
+    member. Copies are as certain as the group.
+    """
+    is_news = group.label is None
+    is_unsure = source.is_unsure if is_news else group.is_unsure
+    n_others = sum(member.id != source.sequence_id for member in write.members(group.id))
+    receivers = _find_receivers(write, source)
+    chosen = [member for member in receivers if seeds.of(member)]
     if is_news:
-        write.set_label(group.id, label, source.is_unsure)
+        write.set_label(group.id, label, is_unsure)
     if chosen:
-        write.save_annotations(seeds.annotate(chosen, is_unsure=source.is_unsure, origin=Origin.PROPAGATED))
+        write.save_annotations(seeds.annotate(chosen, is_unsure=is_unsure, origin=Origin.PROPAGATED))
     if is_news or chosen:
         write.record(
             Action.PROPAGATE,
             group.id,
             source.sequence_id,
-            **describe_label(label, source.is_unsure),
+            **describe_label(label, is_unsure),
             **describe_sequences([member.id for member in chosen]),
-            locked=len(others) - len(unlocked),
-            without_boxes=len(unlocked) - len(chosen),
+            locked=n_others - len(receivers),
+            without_boxes=len(receivers) - len(chosen),
         )
 
 

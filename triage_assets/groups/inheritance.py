@@ -1,7 +1,10 @@
 """Inheritance: newcomers that join a labelled group get its label, on boxes of their own.
 
 What lives here: the annotations that come of it, and what the audit says of them. What does not: who joins what
-(`assignment`), and which annotations may be replaced.
+(`assignment`).
+
+An annotation is replaced only where it is a placeholder: imported, or ready_to_annotate. From under_annotation on,
+somebody has looked.
 """
 
 from collections import defaultdict
@@ -9,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from triage_assets.groups.annotations import generate_clusters
+from triage_assets.groups.audit import describe_label, describe_sequences
 from triage_assets.groups.ports import Detections
-from triage_assets.groups.seeds import describe_label, describe_sequences
 from triage_assets.review.records import Annotation, Label, Origin, Stage
 
 _AT_ONCE = 2_000  # sequences whose detections are in memory together
@@ -18,7 +21,7 @@ _AT_ONCE = 2_000  # sequences whose detections are in memory together
 
 @dataclass(frozen=True, slots=True)
 class Heir:
-    """A newcomer of a labelled group, whose own annotation nobody has begun."""
+    """A newcomer of a labelled group, without an annotation of its own or with a placeholder."""
 
     sequence_id: int
     organization_key: str
@@ -43,7 +46,8 @@ def inherit(heirs: Sequence[Heir], detections: Detections) -> Iterator[Inheritan
         some = ordered[start : start + _AT_ONCE]
         found = detections.load({heir.sequence_id: heir.organization_key for heir in some})
         for heir in some:
-            clusters = generate_clusters(found.get(heir.sequence_id, ()), heir.label)
+            tracked = found.get(heir.sequence_id)
+            clusters = generate_clusters(tracked.boxes, heir.label) if tracked else ()
             if clusters:
                 stage, origin = Stage.SEQ_ANNOTATION_DONE, Origin.INHERITED
                 yield Inheritance(heir, Annotation(heir.sequence_id, stage, clusters, heir.is_unsure, origin))

@@ -56,25 +56,32 @@ UNCHANGED = pa.schema([("id", pa.int64()), ("skipped_reason", pa.string())])
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Which rows are newcomers, and those that were skipped before and are as they were then (`UNCHANGED`)."""
+    """Which rows are newcomers, and those that were skipped before and are as they were then (`UNCHANGED`).
+
+    ``moved_ids`` are known, and were of another organization.
+    """
 
     is_newcomer: Flags
     unchanged: pa.Table
+    moved_ids: Integers
 
 
-def sight(listed: pa.Table, settled: Integers, skipped: pa.Table) -> Sighting:
-    """Tell newcomers from sequences that are settled: in a group or excluded (ids in ascending order).
+def sight(listed: pa.Table, settled: Integers, skipped: pa.Table, known_here: Integers) -> Sighting:
+    """Tell newcomers from sequences that are settled: in a group or excluded.
 
-    ``listed`` has the columns of `LISTED`, ``skipped`` those of `SKIPPED_BEFORE`.
+    ``listed`` has the columns of `LISTED`, ``skipped`` those of `SKIPPED_BEFORE`. ``known_here`` are those that are
+    known to be of this organization; they and the settled ones are ids in ascending order.
     """
-    is_newcomer = ~_is_among(listed["sequence_id"].to_numpy(), settled)
+    ids = listed["sequence_id"].to_numpy()
+    is_newcomer = ~_is_among(ids, settled)
     places = pc.index_in(listed["sequence_id"], value_set=skipped["id"])
     before = skipped.take(places)
     is_unchanged = pc.is_valid(before["skipped_reason"])
     for name in CONTENT:
         is_unchanged = pc.and_(is_unchanged, _equal(listed[name], before[name]))
     is_newcomer &= ~is_unchanged.to_numpy()
-    return Sighting(is_newcomer, before.select(UNCHANGED.names).filter(is_unchanged))
+    moved_ids = ids[~is_newcomer & ~_is_among(ids, known_here)]
+    return Sighting(is_newcomer, before.select(UNCHANGED.names).filter(is_unchanged), moved_ids)
 
 
 def _is_among(ids: Integers, ordered: Integers) -> Flags:

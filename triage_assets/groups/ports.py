@@ -4,12 +4,13 @@ What lives here: protocols. What does not: anything that satisfies them (`triage
 `triage_assets.stored_detections`), or any rule.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Protocol
 
-from triage_assets.annotator.records import Detection
-from triage_assets.review.records import Action, Annotation, Group, Label, SequenceState, StoredAnnotation
+from triage_assets.annotator.records import TrackedBoxes
+from triage_assets.review.records import Action, Annotation, Decision, Group, Label, SequenceState, StoredAnnotation
 
 
 class Reader(Protocol):
@@ -17,6 +18,9 @@ class Reader(Protocol):
 
     def group(self, group_id: int) -> Group | None:
         """The group, None where there is none of that number."""
+
+    def groups(self, group_ids: Iterable[int]) -> dict[int, Group]:
+        """Groups by their number; those that are not there are absent."""
 
     def sequences(self, sequence_ids: Iterable[int]) -> dict[int, SequenceState]:
         """Where these sequences stand, by id; those that are not known are absent."""
@@ -26,6 +30,15 @@ class Reader(Protocol):
 
     def annotation(self, sequence_id: int) -> StoredAnnotation | None:
         """The sequence's annotation, None where it has none."""
+
+    def annotations(self, sequence_ids: Iterable[int]) -> Iterator[StoredAnnotation]:
+        """The annotations of those sequences that have one; a few thousand are in memory together."""
+
+    def last_decision(self, group_id: int) -> Decision | None:
+        """What was last decided about a group, None where nothing ever was."""
+
+    def decision_at(self, moment: datetime) -> Decision | None:
+        """What was decided in the write of that time, None where it was no decision."""
 
 
 class Writer(Reader, Protocol):
@@ -47,7 +60,7 @@ class Writer(Reader, Protocol):
         """Write annotations over those that are there, with this person as a contributor."""
 
     def record(self, action: Action, group_id: int | None, sequence_id: int | None, **details: object) -> None:
-        """Append to the audit."""
+        """Append to the audit. Details are words, numbers and lists of them, and annotations."""
 
 
 class Review(Protocol):
@@ -61,7 +74,7 @@ class Review(Protocol):
 
 
 class Detections(Protocol):
-    """The detections of the present backlog."""
+    """What was detected in the sequences of the present backlog."""
 
-    def load(self, organization_keys: Mapping[int, str]) -> Mapping[int, tuple[Detection, ...]]:
-        """By sequence id, for sequences with their organization's key; who left the backlog is absent."""
+    def load(self, organization_keys: Mapping[int, str]) -> Mapping[int, TrackedBoxes]:
+        """What was tracked, by sequence id, for sequences with their organization's key; who left is absent."""

@@ -101,14 +101,26 @@ class AssignmentReport:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewChanges:
-    """Rows of the review database as it was at ``revision``: all, or those that changed since another; each by id.
+class DatabaseState:
+    """Which review database, and how many writes it had seen.
 
-    ``sequences`` are of `SEQUENCES`, the other tables of the schema of their name. The counts are of all rows.
+    ``token`` was drawn by the last of them: a database that was restored from a copy comes to the same revision again,
+    with other rows and another token.
     """
 
     database_id: str
     revision: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewChanges:
+    """Rows of the review database in one state: all, or those that changed since another; each by id.
+
+    ``sequences`` are of `SEQUENCES`, the other tables of the schema of their name. The counts are of all rows.
+    """
+
+    state: DatabaseState
     groups: pa.Table
     sequences: pa.Table
     annotations: pa.Table
@@ -120,19 +132,6 @@ class ReviewChanges:
     def n_rows(self) -> int:
         """How many rows came with it."""
         return len(self.groups) + len(self.sequences) + len(self.annotations)
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotReport:
-    """What the stored snapshot holds now, whether it had to be written, and a digest of its files."""
-
-    revision: int
-    n_groups: int
-    n_members: int
-    n_ungrouped: int
-    n_annotations: int
-    has_changed: bool
-    data_version: str
 
 
 INVARIANTS = (

@@ -6,19 +6,21 @@ existence (`decisions` and `bulk` look at that in their own transactions).
 
 from collections.abc import Sequence
 
-from triage_assets.annotator.records import Detection
+from triage_assets.annotator.records import TrackedBoxes
 from triage_assets.errors import InvalidDecision, NotInReview, NotMembers
 from triage_assets.groups.boxes import is_valid_box
 from triage_assets.groups.ports import Reader
 from triage_assets.groups.seeds import NO_PREDICTIONS
 from triage_assets.review.records import (
     Annotation,
+    BoxOnFrame,
     FalsePositiveType,
     Group,
     Label,
     SequenceState,
     SmokeType,
     Stage,
+    StoredAnnotation,
 )
 
 _NAMED = 5  # sequences that an error names
@@ -71,27 +73,40 @@ def require_clusters(annotation: Annotation) -> None:
         )
 
 
-def check_clusters(annotation: Annotation, detections: Sequence[Detection]) -> None:
+def check_clusters(annotation: Annotation, tracked: TrackedBoxes | None, stored: StoredAnnotation | None) -> None:
     """Refuse clusters that contradict themselves or are of other frames, and a done annotation that says nothing.
 
-    Raises `InvalidDecision`.
+    Boxes that the sequence's detections or its stored annotation have are taken as they are: the annotator's reach over
+    the border at times, and a sequence may have left the backlog since. Raises `InvalidDecision`.
     """
     if annotation.stage == Stage.SEQ_ANNOTATION_DONE and not annotation.clusters and not annotation.is_unsure:
         raise InvalidDecision("An annotation that is done says something", found="no clusters, and not unsure")
-    known = {detection.id for detection in detections}
+    known = frozenset(tracked.detection_ids) if tracked else frozenset()
+    own = {BoxOnFrame(*box) for box in tracked.boxes if is_valid_box(*box[1])} if tracked else set()
+    if stored is not None:
+        own.update(box for cluster in stored.annotation.clusters for box in cluster.boxes)
     for number, cluster in enumerate(annotation.clusters, start=1):
         if cluster.is_smoke and cluster.false_positive_types:
             raise InvalidDecision(f"Cluster {number} is smoke, and has false-positive types")
         if not cluster.is_smoke and cluster.smoke_type:
             raise InvalidDecision(f"Cluster {number} is no smoke, and has a smoke type")
         for box in cluster.boxes:
-            if not is_valid_box(*box.xyxyn):
-                raise InvalidDecision(
-                    f"Cluster {number} has a box that is reversed or all zeros", found=list(box.xyxyn)
-                )
-            if box.detection_id not in known:
-                raise InvalidDecision(
-                    f"Cluster {number} has a box on a frame that sequence {annotation.sequence_id} does not have",
-                    found=f"detection {box.detection_id}",
-                    expected=f"one of the {len(known)} detections of the present backlog",
-                )
+            if box not in own:
+                _check_box(box, number, annotation.sequence_id, known)
+
+
+def _check_box(box: BoxOnFrame, number: int, sequence_id: int, known: frozenset[int]) -> None:
+    if not is_valid_box(*box.xyxyn):
+        raise InvalidDecision(f"Cluster {number} has a box that is reversed or all zeros", found=list(box.xyxyn))
+    if not all(0 <= corner <= 1 for corner in box.xyxyn):
+        raise InvalidDecision(
+            f"Cluster {number} has a box that reaches over the border",
+            found=list(box.xyxyn),
+            expected="corners from 0 to 1, or a box that was detected",
+        )
+    if box.detection_id not in known:
+        raise InvalidDecision(
+            f"Cluster {number} has a box on a frame that sequence {sequence_id} does not have",
+            found=f"detection {box.detection_id}",
+            expected=f"one of the {len(known)} detections of the present backlog",
+        )

@@ -1,19 +1,26 @@
 """Annotations that are generated from sequences' own boxes, under one label.
 
-What lives here: making them ready before a write transaction needs them, and the audit's words for them. What does not:
-which sequences get one (`decisions`, `bulk`).
+What lives here: having boxes at hand before a write transaction needs them. What does not: which sequences get an
+annotation (`decisions`, `bulk`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from triage_assets.groups.annotations import generate_clusters
-from triage_assets.groups.ports import Detections
+from triage_assets.groups.ports import Detections, Reader, Review, Writer
 from triage_assets.review.records import Annotation, Cluster, Label, Origin, SequenceState, Stage
 
 NO_PREDICTIONS = "no predictions to seed an annotation"
 
 _AT_ONCE = 2_000  # sequences whose detections are in memory together
-_NAMED = 200  # sequences that one line of the audit names; it counts all of them
+# Everybody else who writes waits for a transaction: boxes of so many sequences at most are read inside of one (0.1 s
+# from a local store), unless the database changed that much again and again while they were read outside.
+_FEW = 200
+_TRIES = 3
+
+Needed = Callable[[Reader], Iterable[SequenceState]]
+"""The sequences whose boxes a decision needs, as the database is now."""
 
 
 class Seeds:
@@ -24,6 +31,24 @@ class Seeds:
         self._label = label
         self._clusters: dict[int, tuple[Cluster, ...]] = {}
 
+    @contextmanager
+    def write(self, review: Review, by: str, needed: Needed) -> Iterator[Writer]:
+        """A write transaction in which the boxes of all that are needed are at hand. Raises `ReviewUnavailable`."""
+        with review.read() as read:
+            missing = self._missing(needed(read))
+        for _ in range(_TRIES):
+            self.prepare(missing)
+            with review.write(by) as write:
+                # Others may have joined the group, or been unlocked, since the last look.
+                missing = self._missing(needed(write))
+                if len(missing) <= _FEW:
+                    self.prepare(missing)
+                    yield write
+                    return
+        with review.write(by) as write:
+            self.prepare(self._missing(needed(write)))
+            yield write
+
     def prepare(self, states: Iterable[SequenceState]) -> None:
         """Read the boxes of these sequences."""
         # By organization and id, as they are stored: each piece of a snapshot is read once.
@@ -32,12 +57,11 @@ class Seeds:
             some = ordered[start : start + _AT_ONCE]
             found = self._detections.load({state.id: state.organization_key for state in some})
             for state in some:
-                self._clusters[state.id] = generate_clusters(found.get(state.id, ()), self._label)
+                tracked = found.get(state.id)
+                self._clusters[state.id] = generate_clusters(tracked.boxes, self._label) if tracked else ()
 
     def of(self, state: SequenceState) -> tuple[Cluster, ...]:
-        """The sequence's clusters."""
-        if state.id not in self._clusters:  # it joined the group, or was unlocked, since they were prepared
-            self.prepare([state])
+        """The clusters of a sequence that was prepared."""
         return self._clusters[state.id]
 
     def annotate(self, states: Iterable[SequenceState], *, is_unsure: bool, origin: Origin) -> Iterator[Annotation]:
@@ -45,13 +69,5 @@ class Seeds:
         for state in states:
             yield Annotation(state.id, Stage.SEQ_ANNOTATION_DONE, self.of(state), is_unsure, origin)
 
-
-def describe_label(label: Label | None, is_unsure: bool) -> dict[str, object]:
-    """A label in the audit."""
-    fields = {} if label is None else {"smoke_type": label.smoke_type, "false_positive_type": label.false_positive_type}
-    return {**{name: word for name, word in fields.items() if word}, "is_unsure": is_unsure}
-
-
-def describe_sequences(sequence_ids: Sequence[int]) -> dict[str, object]:
-    """Sequences in the audit: how many, and the first few hundred."""
-    return {"applied": len(sequence_ids), "sequence_ids": list(sequence_ids[:_NAMED])}
+    def _missing(self, states: Iterable[SequenceState]) -> list[SequenceState]:
+        return [state for state in states if state.id not in self._clusters]

@@ -3,8 +3,8 @@
 What lives here: their form, reading them as of one revision, and bringing them from one revision to a later one. What
 does not: where the rows come from (`triage_assets.review.export`).
 
-Each file names the database and the revision that it is of, and files that differ in them are never read together. The
-same revision gives the same bytes, whether it was reached in one step or in many.
+Each file names the database and the state of it that it is of (revision and token), and files that differ in them are
+never read together. The same state gives the same bytes, whether it was reached in one step or in many.
 """
 
 import hashlib
@@ -19,9 +19,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from triage_assets.errors import NewerFormat, StoreError
-from triage_assets.groups.records import ANNOTATIONS, FOLDER, GROUPS, MEMBERS, UNGROUPED, ReviewChanges
-from triage_assets.review.records import Origin
+from triage_assets.errors import NewerFormat, ReviewMismatch, StoreError
+from triage_assets.groups.records import (
+    ANNOTATIONS,
+    FOLDER,
+    GROUPS,
+    MEMBERS,
+    UNGROUPED,
+    DatabaseState,
+    ReviewChanges,
+)
+from triage_assets.review.records import COPIED_ORIGINS, COPIED_STAGE, LabelState
 from triage_assets.store import Store, check_format_version
 
 _logger = logging.getLogger(__name__)
@@ -38,13 +46,12 @@ _REMEDY = "Materialize sequence_groups: the files are made anew from the review 
 
 @dataclass(frozen=True, slots=True)
 class GroupsSnapshot:
-    """The review database as it was at one revision, each table in order of its first column.
+    """The review database in one state, each table in order of its first column.
 
     ``members`` are the sequences in a group, ``ungrouped`` those that are excluded, skipped, or not placed yet.
     """
 
-    database_id: str
-    revision: int
+    state: DatabaseState
     groups: pa.Table
     members: pa.Table
     ungrouped: pa.Table
@@ -56,7 +63,10 @@ class GroupsSnapshot:
         A label that was copied from a group is no word about a sequence that a person has taken out of that group
         since; it counts again when the sequence is re-included.
         """
-        is_copied = pc.is_in(self.annotations["origin"], pa.array([Origin.PROPAGATED, Origin.INHERITED]))
+        is_copied = pc.and_(
+            pc.equal(self.annotations["stage"], COPIED_STAGE),
+            pc.is_in(self.annotations["origin"], pa.array(sorted(COPIED_ORIGINS))),
+        )
         excluded = self.ungrouped["sequence_id"].filter(self.ungrouped["is_group_excluded"])
         is_out = pc.is_in(self.annotations["sequence_id"], value_set=excluded)
         return self.annotations.filter(pc.invert(pc.and_(is_copied, is_out)))
@@ -67,6 +77,15 @@ class StoredGroups:
     """The snapshot that the store has, and the digest of its files."""
 
     snapshot: GroupsSnapshot
+    data_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotReport:
+    """The stored snapshot as it is now, whether it had to be written, and a digest of its files."""
+
+    snapshot: GroupsSnapshot
+    has_changed: bool
     data_version: str
 
 
@@ -90,8 +109,43 @@ def open_if_readable(store: Store) -> StoredGroups | None:
         return None
 
 
+def require_same_database(store: Store, state: DatabaseState) -> None:
+    """Refuse to write over what people decided in another database, also where only a part of its files is readable.
+
+    Raises `ReviewMismatch`, `NewerFormat`, `StoreError` where the files cannot be read at all.
+    """
+    for name in _SCHEMAS:
+        data = store.read_or_none(_path(name))
+        try:
+            stamp = None if data is None else _read_stamp(store, name, data)
+            is_other = stamp is not None and stamp.database_id != state.database_id
+            if data is None or stamp is None or not is_other or not _has_decisions(name, _decode(store, name, data)):
+                continue
+        except NewerFormat:
+            raise
+        except StoreError:  # damaged: nothing to lose in it
+            continue
+        raise ReviewMismatch(
+            f"The review database is not the one whose decisions {store.location}/{FOLDER} holds",
+            found=f"the database {state.database_id} at revision {state.revision}",
+            expected=f"the database {stamp.database_id} at revision {stamp.revision} or later",
+            do="Correct TRIAGE_REVIEW_DB; or, to take this database for good, delete the folder "
+            f"{FOLDER} of the store.",
+        )
+
+
+def _has_decisions(name: str, table: pa.Table) -> bool:
+    """Whether a table of the snapshot holds anything that somebody decided."""
+    if name == "groups":
+        is_decided = pc.or_(table["is_validated"], pc.not_equal(table["label_state"], LabelState.UNLABELED))
+        return bool(pc.any(is_decided).as_py())
+    if name == "ungrouped":
+        return bool(pc.any(table["is_group_excluded"]).as_py())
+    return name == "annotations" and len(table) > 0
+
+
 def advance(stored: GroupsSnapshot | None, changes: ReviewChanges) -> GroupsSnapshot:
-    """The snapshot at the revision of the changes, which are those since ``stored``, or everything without it."""
+    """The snapshot in the state of the changes, which are those since ``stored``, or everything without it."""
     is_member = pc.is_valid(changes.sequences["group_id"])
     changed = {
         "groups": changes.groups,
@@ -105,7 +159,7 @@ def advance(stored: GroupsSnapshot | None, changes: ReviewChanges) -> GroupsSnap
             name: _replace(getattr(stored, name), rows, written.get(name, changes.sequences["sequence_id"]))
             for name, rows in changed.items()
         }
-    return GroupsSnapshot(changes.database_id, changes.revision, **changed)
+    return GroupsSnapshot(changes.state, **changed)
 
 
 def is_complete(snapshot: GroupsSnapshot, changes: ReviewChanges) -> bool:
@@ -120,8 +174,9 @@ def store_snapshot(store: Store, snapshot: GroupsSnapshot) -> str:
     store.sweep_unfinished(FOLDER)
     stamp = {
         "format_version": str(FORMAT_VERSION),
-        "database_id": snapshot.database_id,
-        "revision": str(snapshot.revision),
+        "database_id": snapshot.state.database_id,
+        "revision": str(snapshot.state.revision),
+        "token": snapshot.state.token,
     }
     files = {name: _encode(getattr(snapshot, name), schema.with_metadata(stamp)) for name, schema in _SCHEMAS.items()}
     for name, data in files.items():
@@ -140,10 +195,10 @@ def _open(store: Store, attempts: int) -> StoredGroups | None:
         stamps = {name: _read_stamp(store, name, data) for name, data in files.items()}
         if len(files) == len(_SCHEMAS) and len(set(stamps.values())) == 1:
             tables = {name: _decode(store, name, data) for name, data in files.items()}
-            return StoredGroups(GroupsSnapshot(*stamps["groups"], **tables), _digest(files))
+            return StoredGroups(GroupsSnapshot(stamps["groups"], **tables), _digest(files))
     raise StoreError(
         f"The files in {store.location}/{FOLDER} are not all of one revision",
-        found=", ".join(f"{name} {stamps[name][1] if name in stamps else 'missing'}" for name in _SCHEMAS),
+        found=", ".join(f"{name} {stamps[name].revision if name in stamps else 'missing'}" for name in _SCHEMAS),
         do=_REMEDY,
     )
 
@@ -183,13 +238,14 @@ def _decode(store: Store, name: str, data: bytes) -> pa.Table:
         raise _damaged(store, name, error) from None
 
 
-def _read_stamp(store: Store, name: str, data: bytes) -> tuple[str, int]:
-    """The database and the revision that a file is of. Raises `StoreError`, `NewerFormat`."""
+def _read_stamp(store: Store, name: str, data: bytes) -> DatabaseState:
+    """The database and the state of it that a file is of. Raises `StoreError`, `NewerFormat`."""
     try:
         metadata = pq.read_schema(pa.BufferReader(data)).metadata or {}
         version = metadata.get(b"format_version", b"")
         check_format_version(store, _path(name), int(version) if version.isdigit() else None, FORMAT_VERSION)
-        return metadata[b"database_id"].decode(), int(metadata[b"revision"])
+        identity, token = metadata[b"database_id"].decode(), metadata[b"token"].decode()
+        return DatabaseState(identity, int(metadata[b"revision"]), token)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise _damaged(store, name, error) from None
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from triage_assets.review.aggregates import add_annotator
 from triage_assets.review.database import Write
 from triage_assets.review.models import AnnotationContributor, Reviewer, ReviewSequence, SequenceAnnotation
 from triage_assets.review.records import (
@@ -32,8 +33,8 @@ _REPLACED = (
 )  # fmt: skip
 
 
-def save_annotations(write: Write, annotations: Iterable[Annotation], contributor_id: int | None) -> None:
-    """Write annotations over those that the sequences have; who contributed before stays named.
+def save_annotations(write: Write, annotations: Iterable[Annotation], contributor_id: int | None) -> int:
+    """Write annotations over those that the sequences have; who contributed before stays named. Returns how many.
 
     The annotations are taken a few thousand at a time, so they may be made as they are asked for.
     """
@@ -45,6 +46,7 @@ def save_annotations(write: Write, annotations: Iterable[Annotation], contributo
     )
     contribute = insert(AnnotationContributor).on_conflict_do_nothing()
     remaining = iter(annotations)
+    n_saved = 0
     while some := list(islice(remaining, _ROWS)):
         ids = [annotation.sequence_id for annotation in some]
         write.connection.execute(upsert, [_row_of(annotation, write) for annotation in some])
@@ -53,6 +55,9 @@ def save_annotations(write: Write, annotations: Iterable[Annotation], contributo
         if contributor_id is not None:
             who = {"reviewer_id": contributor_id, "contributed_at": write.now}
             write.connection.execute(contribute, [{"sequence_id": sequence_id, **who} for sequence_id in ids])
+            add_annotator(write, ids, contributor_id)
+        n_saved += len(some)
+    return n_saved
 
 
 def load_annotations(connection: Connection, sequence_ids: Collection[int]) -> dict[int, StoredAnnotation]:
@@ -60,23 +65,42 @@ def load_annotations(connection: Connection, sequence_ids: Collection[int]) -> d
     found: dict[int, StoredAnnotation] = {}
     remaining = iter(sequence_ids)
     while ids := list(islice(remaining, _ROWS)):
-        contributors: dict[int, list[str]] = {}
-        people = (
-            select(AnnotationContributor.sequence_id, Reviewer.name)
-            .join(Reviewer, Reviewer.id == AnnotationContributor.reviewer_id)
-            .where(AnnotationContributor.sequence_id.in_(ids))
-            .order_by(AnnotationContributor.contributed_at, Reviewer.id)
-        )
-        for sequence_id, name in connection.execute(people):
-            contributors.setdefault(sequence_id, []).append(name)
+        contributors = load_contributors(connection, ids)
         table = SequenceAnnotation.__table__
         for row in connection.execute(table.select().where(SequenceAnnotation.sequence_id.in_(ids))):
             annotation = Annotation(
                 row.sequence_id, Stage(row.stage), parse_clusters(row.annotation), row.is_unsure, Origin(row.origin)
             )
-            names = tuple(contributors.get(row.sequence_id, ()))
-            found[row.sequence_id] = StoredAnnotation(annotation, names, row.created_at, row.updated_at)
+            names = contributors.get(row.sequence_id, ())
+            found[row.sequence_id] = StoredAnnotation(annotation, names, row.created_at, row.updated_at, row.revision)
     return found
+
+
+def load_contributors(connection: Connection, sequence_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """The names of who contributed to these sequences' annotations, the first first; those without are absent.
+
+    A few thousand ids at most: they are one statement's.
+    """
+    found: dict[int, tuple[str, ...]] = {}
+    people = (
+        select(AnnotationContributor.sequence_id, Reviewer.name)
+        .join(Reviewer, Reviewer.id == AnnotationContributor.reviewer_id)
+        .where(AnnotationContributor.sequence_id.in_(sequence_ids))
+        .order_by(AnnotationContributor.contributed_at, Reviewer.id)
+    )
+    for sequence_id, name in connection.execute(people):
+        found[sequence_id] = (*found.get(sequence_id, ()), name)
+    return found
+
+
+def describe_annotation(annotation: Annotation) -> dict[str, Any]:
+    """An annotation as JSON values."""
+    return {
+        "stage": annotation.stage,
+        "is_unsure": annotation.is_unsure,
+        "origin": annotation.origin,
+        "clusters": describe_clusters(annotation.clusters),
+    }
 
 
 def describe_clusters(clusters: Sequence[Cluster]) -> list[dict[str, Any]]:

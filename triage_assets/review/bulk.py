@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, String, Table, cast, func, select
 from sqlalchemy.exc import DBAPIError
 
 _ROWS_AT_ONCE = 50_000
@@ -70,6 +70,15 @@ def read_ids(connection: Connection, query: Select[tuple[int]]) -> NDArray[np.in
     return ids
 
 
+def read_ids_by(
+    connection: Connection, key: ColumnElement[str], ids: ColumnElement[int]
+) -> dict[str, NDArray[np.int64]]:
+    """Every id in ascending order, by a text that its row has."""
+    texts = select(key, func.aggregate_strings(cast(ids, String), ",")).group_by(key)
+    found = {name: np.fromstring(text, np.int64, sep=",") for name, text in connection.execute(texts)}
+    return {name: np.sort(some) for name, some in found.items()}
+
+
 def in_pieces(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     """The ids in pieces that one statement can name."""
     return (ids[start : start + _IDS_AT_ONCE] for start in range(0, len(ids), _IDS_AT_ONCE))
@@ -77,8 +86,12 @@ def in_pieces(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 @contextmanager
 def _without_indexes(connection: Connection, table: Table, n_rows: int) -> Iterator[None]:
-    """Make the indexes of a table anew after many rows came into it while it was empty: sorting takes half the time."""
-    is_first = n_rows >= _ROWS_AT_ONCE and connection.execute(select(*table.primary_key).limit(1)).first() is None
+    """Make the indexes of a table anew after many rows came into it while it was empty: sorting takes half the time.
+
+    Not on PostgreSQL, where dropping an index keeps everybody from reading the table until the transaction ends.
+    """
+    is_many = n_rows >= _ROWS_AT_ONCE and _is_sqlite(connection)
+    is_first = is_many and connection.execute(select(*table.primary_key).limit(1)).first() is None
     indexes = sorted(table.indexes, key=lambda index: str(index.name)) if is_first else []
     for index in indexes:
         index.drop(connection)
@@ -92,7 +105,7 @@ def _is_sqlite(connection: Connection) -> bool:
 
 
 def _execute_many(connection: Connection, statement: str, rows: pa.Table) -> None:
-    for batch in rows.to_batches(max_chunksize=_ROWS_AT_ONCE):
+    for batch in filter(len, rows.to_batches(max_chunksize=_ROWS_AT_ONCE)):  # no values at all are no list of them
         connection.exec_driver_sql(statement, list(zip(*map(_to_sqlite, batch.columns), strict=True)))
 
 

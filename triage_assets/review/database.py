@@ -4,19 +4,25 @@ What lives here: read and write transactions, and the lock of the one assignment
 versions (`versions`), tables (`models`), and what is read or written in a transaction.
 
 A write begins by locking the one row of `review_state` and counting it up, so writes happen one after the other and a
-reader of revision N sees everything up to N.
+reader of revision N sees everything up to N. It draws a token, which no other write has, not even of a restored copy.
+Writers of one process wait for their turn without a connection, so that however many they are, readers have theirs.
 """
 
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Lock
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
-from triage_assets.review.engines import BUSY_SECONDS, describe, driver_errors, make_engine, parse_url
-from triage_assets.review.models import DecisionRow, ReviewState, SequenceGroup
-from triage_assets.review.versions import bring_up_to_date, read_version
+from triage_assets.errors import ReviewBusy, ReviewUnavailable
+from triage_assets.review.driver_errors import driver_errors
+from triage_assets.review.engines import BUSY_SECONDS, describe, make_engine, parse_url
+from triage_assets.review.models import DecisionRow, ReviewState, SequenceGroup, WriteToken
+from triage_assets.review.versions import bring_up_to_date, read_version, require_current
 from triage_assets.review.writer_lock import try_lock
 
 
@@ -41,8 +47,10 @@ class Contents:
 class ReviewDatabase:
     """A review database of this version, to be opened with `open_review`. Threads may share it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, busy_seconds: float = BUSY_SECONDS) -> None:
         self.engine = engine
+        self._busy_seconds = busy_seconds
+        self._turn = Lock()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -53,17 +61,15 @@ class ReviewDatabase:
                 yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Write]:
+    def write(self, *, busy_seconds: float = BUSY_SECONDS) -> Iterator[Write]:
         """A transaction that may change anything, one at a time; an exception inside undoes all of it.
 
-        Raises `ReviewUnavailable`, and its children `ReviewBusy` and `ReviewReadOnly`.
+        It waits at most ``busy_seconds`` for those before it, and no longer than the database was opened to wait.
+        Raises `ReviewUnavailable`, its children `ReviewBusy` and `ReviewReadOnly`, and `NewerFormat` where somebody has
+        migrated the database since it was opened.
         """
-        with driver_errors(self.engine), self.engine.connect() as connection:
-            connection = connection.execution_options(is_write=True)
-            with connection.begin():
-                counted = update(ReviewState).values(revision=ReviewState.revision + 1).returning(ReviewState.revision)
-                revision = connection.execute(counted).scalar_one()
-                yield Write(connection, revision, datetime.now(UTC))
+        with self._in_turn(busy_seconds) as connection:
+            yield Write(connection, _count_up(connection), datetime.now(UTC))
 
     @contextmanager
     def try_assignment_lock(self) -> Iterator[bool]:
@@ -81,10 +87,9 @@ class ReviewDatabase:
 
     def require_writable(self) -> None:
         """Begin a write and undo it. Raises what `write` raises."""
-        with driver_errors(self.engine), self.engine.connect() as connection:
-            transaction = connection.execution_options(is_write=True).begin()
-            connection.execute(update(ReviewState).values(revision=ReviewState.revision))
-            transaction.rollback()
+        with self._in_turn(self._busy_seconds) as connection:
+            _count_up(connection)
+            connection.rollback()
 
     def contents(self) -> Contents:
         """What is in it."""
@@ -98,6 +103,41 @@ class ReviewDatabase:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _in_turn(self, busy_seconds: float) -> Iterator[Connection]:
+        """A transaction that may write, once those before it in this process and elsewhere have ended."""
+        patience_seconds = min(busy_seconds, self._busy_seconds)
+        deadline = time.monotonic() + patience_seconds
+        if not self._turn.acquire(timeout=patience_seconds):
+            raise ReviewBusy(
+                f"The review database {self.name} is in use by another writer",
+                found=f"no turn within {patience_seconds:g} s",
+                do="Try again.",
+            )
+        try:
+            with driver_errors(self.engine), self.engine.connect() as pooled:
+                wait_seconds = max(deadline - time.monotonic(), 0)
+                connection = pooled.execution_options(is_write=True, wait_seconds=wait_seconds)
+                with connection.begin():
+                    yield connection
+        finally:
+            self._turn.release()
+
+
+def _count_up(connection: Connection) -> int:
+    """Lock out every other writer, see whether this is still the database that was opened, and give the next number."""
+    counted = update(ReviewState).values(revision=ReviewState.revision + 1).returning(ReviewState.revision)
+    revision = connection.execute(counted).scalar_one_or_none()
+    require_current(connection)
+    if revision is None:
+        raise ReviewUnavailable(
+            f"The review database {describe(connection.engine.url)} was emptied while it was open",
+            found="no row in review_state",
+            do="Restore it, or start this program again.",
+        )
+    connection.execute(insert(WriteToken).values(revision=revision, token=uuid.uuid4().hex))
+    return revision
 
 
 def open_review(url: str, *, busy_seconds: float = BUSY_SECONDS) -> ReviewDatabase:
@@ -113,4 +153,4 @@ def open_review(url: str, *, busy_seconds: float = BUSY_SECONDS) -> ReviewDataba
     except BaseException:
         engine.dispose()
         raise
-    return ReviewDatabase(engine)
+    return ReviewDatabase(engine, busy_seconds)

@@ -6,20 +6,36 @@ the rules (`triage_assets.groups.decisions`), which know this class by its metho
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from triage_assets.review.aggregates import refresh_aggregates
-from triage_assets.review.annotations import load_annotations, save_annotations
+from triage_assets.review.annotations import describe_annotation, load_annotations, save_annotations
+from triage_assets.review.audit import find_decision, list_decisions
 from triage_assets.review.database import ReviewDatabase, Write
+from triage_assets.review.group_items import load_groups
 from triage_assets.review.listing import load_group
 from triage_assets.review.models import DecisionRow, ReviewSequence, SequenceAnnotation, SequenceGroup
-from triage_assets.review.records import Action, Annotation, Group, Label, SequenceState, Stage, StoredAnnotation
+from triage_assets.review.records import (
+    Action,
+    Annotation,
+    Decision,
+    Group,
+    Label,
+    Origin,
+    SequenceState,
+    Stage,
+    StoredAnnotation,
+)
 from triage_assets.review.reviewers import reviewer_id
 
 _IDS = 10_000  # SQLite takes 32,766 values in a statement, PostgreSQL 65,535
+_ANNOTATIONS = 2_000  # in memory together
+# A person has clicked and waits; an assignment, which waits for a minute, may be writing.
+_CLICK_SECONDS = 10.0
 
 
 class DecisionReader:
@@ -31,6 +47,14 @@ class DecisionReader:
     def group(self, group_id: int) -> Group | None:
         """The group, None where there is none of that number."""
         return load_group(self._connection, group_id)
+
+    def groups(self, group_ids: Iterable[int]) -> dict[int, Group]:
+        """Groups by their number; those that are not there are absent."""
+        found: dict[int, Group] = {}
+        remaining = iter(group_ids)
+        while ids := list(islice(remaining, _IDS)):
+            found |= load_groups(self._connection, ids)
+        return found
 
     def sequences(self, sequence_ids: Iterable[int]) -> dict[int, SequenceState]:
         """Where these sequences stand, by id; those that are not known are absent."""
@@ -48,6 +72,21 @@ class DecisionReader:
         """The sequence's annotation, None where it has none."""
         return load_annotations(self._connection, [sequence_id]).get(sequence_id)
 
+    def annotations(self, sequence_ids: Iterable[int]) -> Iterator[StoredAnnotation]:
+        """The annotations of those sequences that have one; a few thousand are in memory together."""
+        remaining = iter(sequence_ids)
+        while ids := list(islice(remaining, _ANNOTATIONS)):
+            found = load_annotations(self._connection, ids)
+            yield from (found[each] for each in ids if each in found)
+
+    def last_decision(self, group_id: int) -> Decision | None:
+        """What was last decided about a group, None where nothing ever was."""
+        return next(iter(list_decisions(self._connection, group_id, page=1, size=1).items), None)
+
+    def decision_at(self, moment: datetime) -> Decision | None:
+        """What was decided in the write of that time, None where it was no decision."""
+        return find_decision(self._connection, moment)
+
     def _states(self, condition: ColumnElement[bool]) -> Iterator[SequenceState]:
         query = (
             select(
@@ -57,15 +96,16 @@ class DecisionReader:
                 ReviewSequence.is_group_excluded,
                 ReviewSequence.excluded_from,
                 SequenceAnnotation.stage,
+                SequenceAnnotation.origin,
             )
             .outerjoin(SequenceAnnotation, SequenceAnnotation.sequence_id == ReviewSequence.id)
             .where(condition)
             .order_by(ReviewSequence.id)
         )
         for row in self._connection.execute(query):
-            sequence_id, organization_key, group_id, is_excluded, excluded_from, stage = row
-            known = Stage(stage) if stage else None
-            yield SequenceState(sequence_id, organization_key, group_id, is_excluded, excluded_from, known)
+            sequence_id, organization_key, group_id, is_excluded, excluded_from, stage, origin = row
+            annotated = (Stage(stage) if stage else None, Origin(origin) if origin else None)
+            yield SequenceState(sequence_id, organization_key, group_id, is_excluded, excluded_from, *annotated)
 
 
 class DecisionWriter(DecisionReader):
@@ -111,13 +151,15 @@ class DecisionWriter(DecisionReader):
 
     def save_annotations(self, annotations: Iterable[Annotation]) -> None:
         """Write annotations over those that are there, with this person as a contributor."""
-        save_annotations(self._write, annotations, self._reviewer_id)
-        self.has_changed = True
+        if save_annotations(self._write, annotations, self._reviewer_id):
+            self.has_changed = True
 
     def record(self, action: Action, group_id: int | None, sequence_id: int | None, **details: object) -> None:
-        """Append to the audit."""
-        row = {"at": self._write.now, "reviewer_id": self._reviewer_id, "action": action}
-        subject = {"group_id": group_id, "sequence_id": sequence_id, "details": details}
+        """Append to the audit. Details are words, numbers and lists of them, and annotations."""
+        values = {name: describe_annotation(v) if isinstance(v, Annotation) else v for name, v in details.items()}
+        stamp = {"at": self._write.now, "revision": self._write.revision}
+        row = {**stamp, "reviewer_id": self._reviewer_id, "action": action}
+        subject = {"group_id": group_id, "sequence_id": sequence_id, "details": values}
         self._write.connection.execute(insert(DecisionRow).values(**row, **subject))
         self.has_changed = True
 
@@ -150,7 +192,7 @@ class DecisionDatabase:
 
         Raises `ReviewUnavailable`.
         """
-        with self._review.write() as write:
+        with self._review.write(busy_seconds=_CLICK_SECONDS) as write:
             writer = DecisionWriter(write, by)
             yield writer
             transaction = write.connection.get_transaction()

@@ -1,25 +1,32 @@
-"""From the URL of a review database to an engine, and from a driver's errors to the project's.
+"""From the URL of a review database to an engine.
 
 What lives here: which databases are taken, how each is connected to and how its transactions begin, what it is called
-in messages. What does not: its tables and versions, and what a transaction is for.
+in messages. What does not: its tables and versions, what a transaction is for, and a driver's errors (`driver_errors`).
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from triage_assets.errors import ReviewBusy, ReviewReadOnly, ReviewUnavailable, SettingsError
+from triage_assets.errors import ReviewBusy, SettingsError
 
 # The longest write is the first assignment of a large backlog: 30 s for a million sequences.
 BUSY_SECONDS = 60.0
 _CONNECT_SECONDS = 10
+# What a PostgreSQL server does for itself about holders of locks: one whose machine is gone is given up after a minute,
+# one that stands still in the middle after five. The longest pause of a sound one is the planning of an assignment that
+# has to be planned again, some 30 s for a million sequences.
+_SERVER_SETTINGS = {
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+    "idle_in_transaction_session_timeout": 300_000,
+}
 # SQLite keeps this much of a database in memory per connection: a page of groups at a million sequences reads 30 MB.
 _SQLITE_CACHE_KB = 64 * 1024
 
@@ -41,6 +48,9 @@ def parse_url(text: str) -> URL:
         raise _wrong_url(f"the driver {driver!r}")
     if backend == "sqlite" and (not url.database or url.database == ":memory:" or url.database.startswith("file:")):
         raise _wrong_url("an SQLite database that is no file, which would forget what people decided")
+    if backend == "sqlite" and url.query:
+        # A mode=ro that nobody heeds would be worse than none.
+        raise _wrong_url(f"an SQLite database with parameters ({', '.join(sorted(url.query))}), which it takes none of")
     return url.set(drivername=f"{backend}+{_DRIVERS[backend]}")
 
 
@@ -89,7 +99,7 @@ def make_engine(url: URL, busy_seconds: float = BUSY_SECONDS) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if _is_write(connection):
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(busy_seconds * 1000)}")
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_wait_milliseconds(connection, busy_seconds)}")
         elif _is_read(connection):
             # By default each statement of a transaction sees another state.
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -98,23 +108,29 @@ def make_engine(url: URL, busy_seconds: float = BUSY_SECONDS) -> Engine:
 
 
 def _postgresql_arguments(url: URL) -> dict[str, object]:
-    return {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    given = url.query.get("options", "")
+    options = [f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()]
+    options += [given] if isinstance(given, str) else given  # last, so what somebody asks for holds
+    arguments: dict[str, object] = {"options": " ".join(options)}
+    return arguments if "connect_timeout" in url.query else arguments | {"connect_timeout": _CONNECT_SECONDS}
 
 
 def _make_sqlite_engine(url: URL, busy_seconds: float) -> Engine:
     path = Path(str(url.database))
 
-    def connect() -> sqlite3.Connection:
+    def connect() -> _FileConnection:
         # A file that is gone is an error, not a new database: only `open_review` makes one. A file in a folder that may
         # only be read, where SQLite cannot put its log, is opened as one that nobody writes to, if nobody does.
-        quoted = quote(str(path.absolute()))
         try:
-            return _connect_sqlite(f"file:{quoted}?mode=rw", busy_seconds)
+            return _connect_sqlite(path, "mode=rw", busy_seconds)
         except sqlite3.OperationalError as error:
-            has_log = Path(f"{path}-wal").exists()
-            if has_log or not path.exists() or _family(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            seen = _look_at(path)
+            is_locked_up = primary_code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            if seen is None or seen.has_log or not is_locked_up:
                 raise
-            return _connect_sqlite(f"file:{quoted}?mode=ro&immutable=1", busy_seconds)
+            unchanging = _connect_sqlite(path, "mode=ro&immutable=1", busy_seconds)
+            unchanging.seen = seen
+            return unchanging
 
     engine = create_engine(url, creator=connect, pool_timeout=busy_seconds)
 
@@ -123,28 +139,69 @@ def _make_sqlite_engine(url: URL, busy_seconds: float) -> Engine:
         entry.info["file"] = _file_number(path)
 
     @event.listens_for(engine, "checkout")
-    def _refuse_another_file(_: object, entry: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
-        # SQLite goes on writing to a file that was deleted or replaced, and every decision would be lost.
+    def _refuse_another_file(opened: _FileConnection, entry: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+        # SQLite goes on writing to a file that was deleted or replaced, and every decision would be lost; and to a file
+        # that it was told nobody changes it does not look twice.
         if entry.info["file"] != _file_number(path):
             raise DisconnectionError("the file is another one now")
+        if opened.has_changed(path):
+            raise DisconnectionError("the file has changed")
+
+    @event.listens_for(engine, "commit")
+    def _refuse_a_mixture(connection: Connection) -> None:
+        opened = connection.connection.dbapi_connection
+        if isinstance(opened, _FileConnection) and opened.has_changed(path):
+            raise ReviewBusy(
+                f"The review database {path} was written to while it was read from a folder without write permission",
+                do="Try again.",
+            )
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that begins by reading could not become a writing one beside another.
         is_write = _is_write(connection)
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={_wait_milliseconds(connection, busy_seconds)}")
         connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if is_write else 'ON'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
     return engine
 
 
-def _connect_sqlite(address: str, busy_seconds: float) -> sqlite3.Connection:
+@dataclass(frozen=True, slots=True)
+class _FileState:
+    """What changes about a file when a database in it does."""
+
+    size: int
+    modified_ns: int
+    has_log: bool
+
+
+def _look_at(path: Path) -> _FileState | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return _FileState(found.st_size, found.st_mtime_ns, Path(f"{path}-wal").exists())
+
+
+class _FileConnection(sqlite3.Connection):
+    """``seen`` is how the file was when it was opened as one that nobody writes to; None where SQLite looks itself."""
+
+    seen: _FileState | None = None
+
+    def has_changed(self, path: Path) -> bool:
+        """Whether what this connection shows of the file may be out of date."""
+        return self.seen is not None and self.seen != _look_at(path)
+
+
+def _connect_sqlite(path: Path, how: str, busy_seconds: float) -> _FileConnection:
     connection = sqlite3.connect(
-        address,
+        f"file:{quote(str(path.absolute()))}?{how}",
         uri=True,
         timeout=busy_seconds,
         isolation_level=None,  # the driver's own BEGIN would come too late
         check_same_thread=False,  # the pool gives a connection to one thread at a time
+        factory=_FileConnection,
     )
     try:
         connection.execute("PRAGMA foreign_keys=ON")
@@ -174,83 +231,12 @@ def _is_read(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get("is_read", False))
 
 
-@contextmanager
-def driver_errors(engine: Engine) -> Iterator[None]:
-    """Say in the project's words what a driver says in its own.
-
-    Faults of this project (a statement that cannot be, a constraint that it did not respect) pass as they are.
-    """
-    try:
-        yield
-    except NoFreeConnection as error:
-        raise ReviewBusy(
-            f"Every connection to the review database {describe(engine.url)} is in use",
-            found=str(error),
-            do="Try again.",
-        ) from error
-    except (DBAPIError, sqlite3.Error) as error:
-        translated = _translate(engine, error)
-        if translated is None:
-            raise
-        raise translated from error
+def _wait_milliseconds(connection: Connection, otherwise_seconds: float) -> int:
+    """How long a transaction waits for another; at least 1, because 0 means for ever to one of the databases."""
+    seconds: float = connection.get_execution_options().get("wait_seconds", otherwise_seconds)
+    return max(1, int(seconds * 1000))
 
 
-def _translate(engine: Engine, error: DBAPIError | sqlite3.Error) -> ReviewUnavailable | None:
-    kind = _sqlite_kind(error) if is_sqlite(engine) else _postgresql_kind(error)
-    if kind is None:
-        return None
-    said = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
-    secret = engine.url.password or engine.url.query.get("password")
-    what, do = _IN_WORDS[kind]
-    return kind(
-        what.format(describe(engine.url)), found=(said.replace(str(secret), "***") if secret else said)[:300], do=do
-    )
-
-
-_IN_WORDS: dict[type[ReviewUnavailable], tuple[str, str]] = {
-    ReviewBusy: ("The review database {} is in use by another writer", "Try again."),
-    ReviewReadOnly: (
-        "The review database {} may be read and not written",
-        "Allow this user to write it (for SQLite its folder too), or name another in TRIAGE_REVIEW_DB.",
-    ),
-    ReviewUnavailable: (
-        "The review database {} cannot be used",
-        "Look whether it is there, whole and open to this user; TRIAGE_REVIEW_DB names it.",
-    ),
-}
-
-
-def _sqlite_kind(error: DBAPIError | sqlite3.Error) -> type[ReviewUnavailable] | None:
-    family = _family(error.orig if isinstance(error, DBAPIError) else error)
-    if family in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return ReviewBusy
-    if family in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return ReviewReadOnly
-    gone = (
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_NOMEM,
-    )
-    return ReviewUnavailable if family in gone else None
-
-
-def _family(error: BaseException | None) -> int:
+def primary_code(error: BaseException | None) -> int:
     """The primary code of an SQLite error: an extended one keeps it in its low byte."""
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
-
-
-def _postgresql_kind(error: DBAPIError | sqlite3.Error) -> type[ReviewUnavailable] | None:
-    if not isinstance(error, DBAPIError):
-        return None
-    state = getattr(error.orig, "sqlstate", None)
-    if state in ("55P03", "40P01", "40001"):  # no lock in time, a deadlock, not serializable
-        return ReviewBusy
-    if state in ("25006", "42501"):  # a read-only transaction, no privilege
-        return ReviewReadOnly
-    # Connection, authorization, no such database, resources, shutdown, the system below: each class by its first two.
-    if error.connection_invalidated or (state or "")[:2] in ("08", "28", "3D", "53", "57", "58"):
-        return ReviewUnavailable
-    return ReviewUnavailable if state is None and isinstance(error, OperationalError) else None

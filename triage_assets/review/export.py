@@ -10,9 +10,16 @@ import pyarrow as pa
 from sqlalchemy import Connection, Select, Table, func, select
 from sqlalchemy.orm import aliased
 
-from triage_assets.groups.records import ANNOTATIONS, GROUPS, SEQUENCES, ReviewChanges
+from triage_assets.groups.records import ANNOTATIONS, GROUPS, SEQUENCES, DatabaseState, ReviewChanges
 from triage_assets.review.bulk import read_rows
-from triage_assets.review.models import Reviewer, ReviewSequence, ReviewState, SequenceAnnotation, SequenceGroup
+from triage_assets.review.models import (
+    Reviewer,
+    ReviewSequence,
+    ReviewState,
+    SequenceAnnotation,
+    SequenceGroup,
+    WriteToken,
+)
 
 _sequences: Table = ReviewSequence.__table__  # type: ignore[assignment]
 _groups: Table = SequenceGroup.__table__  # type: ignore[assignment]
@@ -20,18 +27,24 @@ _annotations: Table = SequenceAnnotation.__table__  # type: ignore[assignment]
 _WORDS = ("smoke_types", "false_positive_types")
 
 
-def load_state(connection: Connection) -> tuple[str, int]:
-    """Which database this is, and the number of the last write that this transaction sees."""
-    database_id, revision = connection.execute(select(ReviewState.database_id, ReviewState.revision)).one()
-    return database_id, revision
+def load_state(connection: Connection) -> DatabaseState:
+    """The state that this transaction sees."""
+    last = select(ReviewState.database_id, WriteToken.revision, WriteToken.token)
+    row = connection.execute(last.join(WriteToken, WriteToken.revision == ReviewState.revision)).one()
+    return DatabaseState(row.database_id, row.revision, row.token)
+
+
+def has_been(connection: Connection, state: DatabaseState) -> bool:
+    """Whether this transaction sees that state, or what its writes came to since."""
+    tokens = select(WriteToken.token).join(ReviewState, ReviewState.revision >= WriteToken.revision)
+    then = tokens.where(WriteToken.revision == state.revision, ReviewState.database_id == state.database_id)
+    return connection.execute(then).scalar() == state.token
 
 
 def load_changes(connection: Connection, since: int | None = None) -> ReviewChanges:
     """The rows that were written after revision ``since``; without one, all of them."""
-    database_id, revision = load_state(connection)
     return ReviewChanges(
-        database_id=database_id,
-        revision=revision,
+        state=load_state(connection),
         groups=_load_groups(connection, since),
         sequences=_load_sequences(connection, since),
         annotations=_load_annotations(connection, since),

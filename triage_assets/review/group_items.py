@@ -10,7 +10,7 @@ from itertools import groupby
 from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.orm import aliased
 
-from triage_assets.review.models import AnnotationContributor, Reviewer, ReviewSequence, SequenceGroup
+from triage_assets.review.models import GroupAnnotator, Reviewer, ReviewSequence, SequenceGroup
 from triage_assets.review.records import (
     FalsePositiveType,
     Group,
@@ -102,17 +102,11 @@ def _load_thumbnails(connection: Connection, groups: dict[int, Group]) -> dict[i
 
 def _load_annotators(connection: Connection, group_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
     """The names of everybody who contributed to an annotation of a member, in alphabetical order."""
-    pairs = (
-        select(ReviewSequence.group_id, AnnotationContributor.reviewer_id)
-        .join(AnnotationContributor, AnnotationContributor.sequence_id == ReviewSequence.id)
-        .where(ReviewSequence.group_id.in_(group_ids))
-        .distinct()
-        .subquery()
-    )
     rows = connection.execute(
-        select(pairs.c.group_id, Reviewer.name)
-        .join(Reviewer, Reviewer.id == pairs.c.reviewer_id)
-        .order_by(pairs.c.group_id, Reviewer.name)
+        select(GroupAnnotator.group_id, Reviewer.name)
+        .join(Reviewer, Reviewer.id == GroupAnnotator.reviewer_id)
+        .where(GroupAnnotator.group_id.in_(group_ids))
+        .order_by(GroupAnnotator.group_id, Reviewer.name)
     )
     return {group_id: tuple(row.name for row in names) for group_id, names in groupby(rows, lambda row: row.group_id)}
 
@@ -133,6 +127,7 @@ def _to_group(row: Row[tuple[object, ...]]) -> Group:
         validated_by=row.validator,
         labeled_at=row.labeled_at,
         labeled_by=row.labeler,
+        revision=row.revision,
         created_at=row.created_at,
         updated_at=row.updated_at,
         member_count=row.member_count,

@@ -76,6 +76,9 @@ def _listed(name: str, *columns: str) -> Index:
     return Index(name, *dict.fromkeys((*columns, *_FILTERED)), sqlite_where=listed, postgresql_where=listed)
 
 
+_REMOVED = text("excluded_from IS NOT NULL")
+
+
 def _one_of_or_null(column: str, words: type[Any]) -> str:
     # For every row SQLite sorts the list again, which is most of the time that an insertion takes: not for null.
     return f"{column} IS NULL OR {_one_of(column, words)}"
@@ -101,7 +104,10 @@ class Base(DeclarativeBase):
 
 
 class ReviewState(Base):
-    """One row: which database this is, and the number of the last write. Every write begins by locking it."""
+    """One row: which database this is, and the number of the last write. Every write begins by locking it.
+
+    ``annotator`` is whose sequences the ids are (a host, as the store names it); null until one assignment has said so.
+    """
 
     __tablename__ = "review_state"
     __table_args__ = (CheckConstraint("id = 1", name="is_one_row"),)
@@ -109,6 +115,20 @@ class ReviewState(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     database_id: Mapped[str]
     revision: Mapped[int]
+    annotator: Mapped[str | None]
+
+
+class WriteToken(Base):
+    """A random text for every write, and for the database as it was made (revision 0).
+
+    A database that was restored from a copy counts its writes on from there. The token tells two states of one number
+    apart, for whoever kept something from before.
+    """
+
+    __tablename__ = "write_tokens"
+
+    revision: Mapped[int] = mapped_column(Identity, primary_key=True, autoincrement=False)
+    token: Mapped[str]
 
 
 class Reviewer(Base):
@@ -198,6 +218,9 @@ class ReviewSequence(Base):
         CheckConstraint("group_id IS NULL OR skipped_reason IS NULL", name="skipped_is_in_no_group"),
         CheckConstraint(_one_of_or_null("skipped_reason", SkippedReason), name="known_skipped_reason"),
         Index(None, "group_id", "recorded_at", "id"),
+        Index(None, "organization_key"),
+        # Only what people took out of a group is in it, so placing a sequence costs nothing.
+        Index(None, "excluded_from", "recorded_at", "id", sqlite_where=_REMOVED, postgresql_where=_REMOVED),
         Index(None, "revision"),
     )
 
@@ -256,6 +279,20 @@ class AnnotationContributor(Base):
     contributed_at: Mapped[datetime]
 
 
+class GroupAnnotator(Base):
+    """Somebody who contributed to an annotation of a member: what `annotation_contributors` says, group by group.
+
+    A page shows the annotators of fifty groups, which have tens of thousands of members.
+    """
+
+    __tablename__ = "group_annotators"
+
+    group_id: Mapped[int] = mapped_column(
+        Identity, ForeignKey("sequence_groups.id", ondelete="CASCADE"), primary_key=True
+    )
+    reviewer_id: Mapped[int] = mapped_column(Identity, ForeignKey("reviewers.id"), primary_key=True)
+
+
 class DecisionRow(Base):
     """The audit: appended to, never changed. It outlives the groups that it speaks of, so it refers to none."""
 
@@ -263,6 +300,7 @@ class DecisionRow(Base):
     __table_args__ = (
         CheckConstraint(_one_of("action", Action), name="known_action"),
         Index(None, "group_id", "id"),
+        Index(None, "sequence_id", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -270,6 +308,7 @@ class DecisionRow(Base):
     at: Mapped[datetime]
     reviewer_id: Mapped[int | None] = mapped_column(ForeignKey("reviewers.id"))
     action: Mapped[str]
+    revision: Mapped[int]
     group_id: Mapped[int | None]
     sequence_id: Mapped[int | None]
     details: Mapped[dict[str, Any]] = mapped_column(JSON)

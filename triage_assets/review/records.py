@@ -4,6 +4,7 @@ What lives here: immutable values, and the closed sets of words that they are ma
 (`models`), rules about who may change what (`triage_assets.groups`), or any SQL.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -78,6 +79,13 @@ class Origin(StrEnum):
     INHERITED = "inherited"
 
 
+COPIED_ORIGINS = frozenset({Origin.PROPAGATED, Origin.INHERITED})
+"""The annotation came through the sequence's group: nobody has looked at the sequence itself."""
+
+COPIED_STAGE = Stage.SEQ_ANNOTATION_DONE
+"""Where an annotation that came through the group is until somebody takes it up."""
+
+
 class Action(StrEnum):
     """What was done, in the audit. All but `INHERIT` are done by people."""
 
@@ -88,6 +96,8 @@ class Action(StrEnum):
     ANNOTATE = "annotate"
     PROPAGATE = "propagate"
     BULK_ANNOTATE = "bulk_annotate"
+    RELABEL = "relabel"
+    ASSIGN = "assign"
     INHERIT = "inherit"
 
 
@@ -184,12 +194,16 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnnotation:
-    """An annotation as it was kept, with everybody who contributed to it, first contributor first."""
+    """An annotation as it was kept, with everybody who contributed to it, first contributor first.
+
+    ``revision`` is the number of the write that it is of.
+    """
 
     annotation: Annotation
     contributors: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +211,7 @@ class Group:
     """A recurring thing at one camera angle. ``region`` is its founder's box, and never changes.
 
     ``camera_name``, ``organization_key`` and ``organization_name`` are the founder's. Scores are those of its members,
-    None while none is scored. People are given by name.
+    None while none is scored. People are given by name. ``revision`` is the number of the write that last changed it.
     """
 
     id: int
@@ -219,6 +233,7 @@ class Group:
     member_count: int
     highest_score: float | None
     lowest_score: float | None
+    revision: int
 
     @property
     def label_state(self) -> LabelState:
@@ -248,7 +263,11 @@ class GroupListItem:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One sequence of a group; ``stage`` is None where nobody has touched its annotation."""
+    """One sequence of a group, or one that was taken out of it.
+
+    ``stage``, ``is_unsure``, ``has_smoke`` and ``origin`` are None where it has no annotation. ``contributors`` are in
+    order of their first contribution; ``origin`` tells who looked at the sequence itself from who labelled its group.
+    """
 
     sequence_id: int
     organization_key: str
@@ -256,6 +275,10 @@ class Member:
     last_seen_at: datetime
     stage: Stage | None
     label: Label | None
+    is_unsure: bool | None
+    has_smoke: bool | None
+    origin: Origin | None
+    contributors: tuple[str, ...]
     first_detection_id: int | None
     first_boxes: tuple[RegionBox, ...]
     score: float | None
@@ -263,7 +286,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class SequenceState:
-    """Where one sequence stands when something is decided about it; ``stage`` is None where it has no annotation."""
+    """Where one sequence stands when something is decided about it.
+
+    ``stage`` and ``origin`` are those of its annotation, None where it has none.
+    """
 
     id: int
     organization_key: str
@@ -271,11 +297,20 @@ class SequenceState:
     is_group_excluded: bool
     excluded_from: int | None
     stage: Stage | None
+    origin: Origin | None
 
     @property
     def is_locked(self) -> bool:
-        """Whether bulk and propagation leave its annotation alone."""
-        return self.stage in LOCKED_STAGES
+        """Whether bulk and propagation leave its annotation alone.
+
+        A label that was copied to it counts only while it is in its group: excluded, it may be given another.
+        """
+        return self.stage in LOCKED_STAGES and not (self.is_copy and self.is_group_excluded)
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether its annotation is a label that came through its group, and nobody has touched it since."""
+        return self.stage is COPIED_STAGE and self.origin in COPIED_ORIGINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,11 +343,14 @@ class GroupFilter:
 
 @dataclass(frozen=True, slots=True)
 class GroupStats:
-    """Counts of groups under one filter, whatever its label state and validation."""
+    """Counts of groups under one filter, in every label state and validation, whichever of those it wants."""
 
-    total: int
-    validated: int
-    unvalidated: int
-    labeled: int
-    unsure: int
-    unlabeled: int
+    cells: Mapping[tuple[LabelState, bool], int]
+
+    def count(self, label_state: LabelState | None = None, is_validated: bool | None = None) -> int:
+        """How many are in this label state and this validation; None is any."""
+        return sum(
+            n
+            for (state, validation), n in self.cells.items()
+            if label_state in (None, state) and is_validated in (None, validation)
+        )

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import Table, select
 
-from triage_assets.review.aggregates import refresh_aggregates
+from triage_assets.review.aggregates import refresh_scores
 from triage_assets.review.bulk import read_rows, update_rows
 from triage_assets.review.database import ReviewDatabase, Write
 from triage_assets.review.models import ReviewSequence
@@ -54,4 +54,4 @@ def _write_scores(write: Write, ids: NDArray[np.int64], scores: NDArray[np.float
     touched = select(ReviewSequence.group_id).where(
         ReviewSequence.revision == write.revision, ReviewSequence.group_id.is_not(None)
     )
-    refresh_aggregates(write, sorted({group_id for group_id in write.connection.scalars(touched) if group_id}))
+    refresh_scores(write, sorted({group_id for group_id in write.connection.scalars(touched) if group_id}))

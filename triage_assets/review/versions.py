@@ -9,17 +9,18 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy import Connection, Engine, String, column, insert, inspect, select, table
 
 from triage_assets.errors import NewerFormat, ReviewReadOnly, ReviewUnavailable
 from triage_assets.review.engines import describe, is_sqlite, sqlite_path
-from triage_assets.review.models import ReviewState
+from triage_assets.review.models import ReviewState, WriteToken
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "head"
@@ -59,16 +60,49 @@ def is_current(connection: Connection) -> bool:
 
     Raises `NewerFormat` where they are of a newer one, `ReviewUnavailable` where they are somebody else's.
     """
-    script = ScriptDirectory.from_config(migration_config(connection))
     found = read_version(connection)
-    if found is not None and found not in {each.revision for each in script.walk_revisions()}:
-        raise NewerFormat(
-            f"The review database {describe(connection.engine.url)} was written by a newer version of this project",
-            found=f"version {found}",
-            expected=f"at most {script.get_current_head()}",
-            do="Update triage-assets, or name another database in TRIAGE_REVIEW_DB.",
-        )
-    return found == script.get_current_head()
+    if found is not None and found not in _known_versions():
+        raise _newer(connection, found)
+    return found == newest_version()
+
+
+def require_current(connection: Connection) -> None:
+    """Refuse tables of another version: somebody may migrate or replace a database while it is open.
+
+    Raises `NewerFormat`, `ReviewUnavailable`.
+    """
+    versions = select(column("version_num", String)).select_from(table("alembic_version"))
+    found = connection.execute(versions).scalars().all()
+    if found == [newest_version()]:
+        return
+    if len(found) == 1 and found[0] not in _known_versions():
+        raise _newer(connection, found[0])
+    raise ReviewUnavailable(
+        f"The review database {describe(connection.engine.url)} was replaced while it was open",
+        found=f"version {', '.join(found) or 'none'}",
+        expected=newest_version(),
+        do="Start this program again, which brings it up to date.",
+    )
+
+
+def newest_version() -> str:
+    """The version that this project's tables have."""
+    return _known_versions()[0]
+
+
+@cache
+def _known_versions() -> tuple[str, ...]:
+    """Every version that this project ever had, the newest first."""
+    return tuple(each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+
+
+def _newer(connection: Connection, found: str) -> NewerFormat:
+    return NewerFormat(
+        f"The review database {describe(connection.engine.url)} was written by a newer version of this project",
+        found=f"version {found}",
+        expected=f"at most {newest_version()}",
+        do="Update triage-assets, or name another database in TRIAGE_REVIEW_DB.",
+    )
 
 
 def bring_up_to_date(engine: Engine) -> None:
@@ -86,9 +120,13 @@ def bring_up_to_date(engine: Engine) -> None:
     with migrating(engine) as connection:
         if is_current(connection):  # another process was first
             return
+        if read_version(connection) is not None:
+            # Whoever is writing ends first, and whoever waits to write then sees the new version.
+            connection.execute(select(ReviewState.id).with_for_update())
         command.upgrade(migration_config(connection), HEAD)
         if connection.execute(select(ReviewState.id)).first() is None:
             connection.execute(insert(ReviewState).values(id=1, database_id=uuid.uuid4().hex, revision=0))
+            connection.execute(insert(WriteToken).values(revision=0, token=uuid.uuid4().hex))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from triage_assets.errors import SettingsError
-from triage_assets.review.records import DECIDED_STAGES
+from triage_assets.review.records import DECIDED_STAGES, LOCKED_STAGES
 from triage_assets.worklists.records import (
     BACKLOG_COLUMNS,
     LABELED,
@@ -43,11 +43,11 @@ def build_results(
 ) -> pd.DataFrame:
     """One row per sequence of the backlog, ordered by sequence_id.
 
-    A sequence that people have labelled here is in the bucket ``labeled``, whatever models say. Any other goes to
-    review when any model scores it at or above ``threshold``; the row's own score, logit, tubes and version are those
-    of the model that scored it highest. A sequence that is not labelled and that no model could score has a null
-    bucket; ``dropped_reason`` and ``dropped_error`` say why there is no score. A score of other frames than the backlog
-    has now is none.
+    A sequence that people have labelled here is in the bucket ``labeled``, and one that somebody is annotating in
+    ``review``, whatever models say. Any other goes to review when any model scores it at or above ``threshold``; the
+    row's own score, logit, tubes and version are those of the model that scored it highest. A sequence that nobody has
+    begun and no model could score has a null bucket; ``dropped_reason`` and ``dropped_error`` say why there is no
+    score. A score of other frames than the backlog has now is none.
     Raises `SettingsError` for a threshold outside 0..1.
     """
     if not 0.0 <= threshold <= 1.0:
@@ -102,7 +102,7 @@ def build_results(
 
 
 def in_review_order(results: pd.DataFrame) -> pd.DataFrame:
-    """The To Review rows: where models disagree first, then the highest score first, ties by sequence id."""
+    """The To Review rows: where models disagree first, then the highest score, ties by sequence id, no score last."""
     review = results[results["triage_bucket"] == REVIEW]
     return review.sort_values(
         ["models_disagree", "triage_score", "sequence_id"], ascending=[False, False, True], ignore_index=True
@@ -110,7 +110,7 @@ def in_review_order(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _add_review(results: pd.DataFrame, reviewed: ReviewTables) -> pd.DataFrame:
-    """Each row with its group and what its annotation here says; the bucket of the decided ones becomes ``labeled``."""
+    """Each row with its group and what its annotation here says, which goes before what models say of its bucket."""
     ids = results["sequence_id"]
     members = _select(reviewed.members, ["sequence_id", "group_id"], ids)
     results["group_id"] = members["group_id"].astype(_INTEGER)
@@ -121,6 +121,7 @@ def _add_review(results: pd.DataFrame, reviewed: ReviewTables) -> pd.DataFrame:
     for name in ("smoke_types", "false_positive_types"):
         results[name] = _as_lists(annotations[name])
     results["is_unsure"] = annotations["is_unsure"].astype(_YES_NO)
+    results.loc[results["annotation_stage"].isin(LOCKED_STAGES), "triage_bucket"] = REVIEW
     results.loc[results["annotation_stage"].isin(DECIDED_STAGES), "triage_bucket"] = LABELED
     return results
 

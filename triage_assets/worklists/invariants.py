@@ -24,9 +24,12 @@ class Invariant:
 
 
 def check_invariants(
-    store: Store, backlog_ids: AbstractSet[int], decided_ids: AbstractSet[int]
+    store: Store, backlog_ids: AbstractSet[int], decided_ids: AbstractSet[int], begun_ids: AbstractSet[int]
 ) -> tuple[Invariant, ...]:
-    """Read the files back; ``decided_ids`` are all sequences that people have labelled, in the backlog or not."""
+    """Read the files back; ``decided_ids`` are all sequences that people have labelled, in the backlog or not.
+
+    ``begun_ids`` are those that somebody is annotating.
+    """
     review = _list_of(store, "review.json")
     unlabeled, payload = _unlabeled(store)
     labels, sent = _labels(store)
@@ -39,6 +42,7 @@ def check_invariants(
     twice = len(together) - len(listed)
     decided = decided_ids & backlog_ids
     elsewhere = len(decided & {*review, *unlabeled, *dropped})
+    begun = begun_ids & backlog_ids
     verdicts = (
         (both == 0, f"{both} sequences in both"),
         (
@@ -50,6 +54,7 @@ def check_invariants(
             decided == frozenset(labels) and elsewhere == 0,
             f"{len(decided)} labelled in the backlog, {len(labels)} in labels, {elsewhere} of them in another list",
         ),
+        (begun <= frozenset(review), f"{len(begun)} under annotation, {len(begun - frozenset(review))} not in review"),
         (
             sorted(grouped) == sorted(review) and n_repeated == 0,
             f"{len(grouped)} in entries, {len(review)} in review, {n_repeated} groups with several entries",

@@ -12,9 +12,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from triage_assets.review.records import Origin
+from triage_assets.review.records import Origin, Stage
 
-Why = Literal["several labels", "smoke without a type", "no label"]
+Why = Literal["several labels", "smoke without a type", "no label", "still in review", "needs manual annotation"]
+
+# The annotator's bulk endpoint finishes what it labels: these are decided here, and not finished.
+_WHY_UNFINISHED: Mapping[str, Why] = {
+    Stage.IN_REVIEW: "still in review",
+    Stage.NEEDS_MANUAL: "needs manual annotation",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,7 @@ class Labels:
     """The decisions about the backlog: every labelled sequence is in exactly one of the two.
 
     ``bulk_payloads`` are request bodies, one per distinct label. ``individual`` are annotations that a body with one
-    label for a whole sequence cannot say, each with the reason.
+    label for a whole sequence cannot say, or would finish too early, each with the reason.
     """
 
     bulk_payloads: tuple[Mapping[str, Any], ...]
@@ -39,9 +45,14 @@ def split_labels(labeled: pd.DataFrame, annotations: pa.Table) -> Labels:
     n_types = labeled["smoke_types"].map(len) + labeled["false_positive_types"].map(len)
     # Whatever is not a person's own was stamped with one label on every cluster, so only those need to be looked into.
     is_own = labeled["annotation_origin"] == Origin.PERSON
-    looked_into = labeled[(n_types != 1) | is_own]
+    unfinished = labeled["annotation_stage"].map(_WHY_UNFINISHED)
+    is_unfinished = unfinished.notna()
+    looked_into = labeled[(n_types != 1) | is_own | is_unfinished]
     clusters = _clusters(annotations, looked_into["sequence_id"])
     reasons = {sequence_id: why for sequence_id, found in clusters.items() if (why := _why_individual(found))}
+    reasons |= dict(
+        zip(labeled["sequence_id"][is_unfinished].tolist(), unfinished[is_unfinished].tolist(), strict=True)
+    )
     alone = labeled["sequence_id"].isin(list(reasons))
     return Labels(_bodies(labeled[~alone]), tuple(_individually(labeled[alone], clusters, reasons)))
 

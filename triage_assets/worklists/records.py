@@ -5,6 +5,7 @@ files (`export`), and anything that needs pandas.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from triage_assets.groups.records import ANNOTATIONS, GROUPS, MEMBERS
-from triage_assets.review.records import DECIDED_STAGES
+from triage_assets.review.records import DECIDED_STAGES, LOCKED_STAGES, Stage
 
 REVIEW = "review"
 UNLABELED = "unlabeled"
@@ -31,6 +32,7 @@ INVARIANTS = (
     "worklists_cover_the_backlog_once",
     "nothing_outside_the_backlog",
     "labeled_is_in_labels_alone",
+    "under_annotation_is_in_review",
     "review_groups_cover_review_once",
     "bulk_payload_is_the_unlabeled_list",
     "label_payloads_are_the_labels_list",
@@ -72,8 +74,15 @@ class ReviewTables:
 
     def decided_ids(self) -> frozenset[int]:
         """The sequences that somebody, or what somebody decided, has labelled."""
-        decided = pc.is_in(self.annotations["stage"], pa.array(list(DECIDED_STAGES)))
-        return frozenset(self.annotations["sequence_id"].filter(decided).to_pylist())
+        return self._ids_at(DECIDED_STAGES)
+
+    def begun_ids(self) -> frozenset[int]:
+        """The sequences that somebody is annotating."""
+        return self._ids_at(LOCKED_STAGES - DECIDED_STAGES)
+
+    def _ids_at(self, stages: AbstractSet[Stage]) -> frozenset[int]:
+        is_there = pc.is_in(self.annotations["stage"], pa.array(sorted(stages)))
+        return frozenset(self.annotations["sequence_id"].filter(is_there).to_pylist())
 
 
 NOT_GROUPED = ReviewTables(GROUPS.empty_table(), MEMBERS.empty_table(), ANNOTATIONS.empty_table())

@@ -9,7 +9,7 @@ from triage_viewer.context import Context
 from triage_viewer.guard import LocalOnly
 from triage_viewer.problems import install_handlers
 from triage_viewer.requests import NO_PARAMETERS
-from triage_viewer.routes import annotations, groups
+from triage_viewer.routes import annotations, groups, people, sequences
 
 
 def create_app(context: Context) -> FastAPI:
@@ -21,6 +21,8 @@ def create_app(context: Context) -> FastAPI:
     install_handlers(app)
     app.include_router(groups.router)
     app.include_router(annotations.router)
+    app.include_router(sequences.router)
+    app.include_router(people.router)
 
     @app.get("/", dependencies=NO_PARAMETERS, include_in_schema=False)
     def describe() -> dict[str, list[str]]:

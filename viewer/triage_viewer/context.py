@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from triage_assets.groups.decisions import Decisions
-from triage_assets.groups.records import Joining
+from triage_assets.groups.records import IOU_THRESHOLD, Joining
 from triage_assets.review.database import ReviewDatabase
 from triage_assets.review.decisions import DecisionDatabase
 from triage_assets.store import Store
@@ -18,12 +18,13 @@ from triage_assets.stored_detections import StoredDetections
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``actor`` is the name that decisions are recorded under; ``joining`` is the policy of an assignment."""
+    """``actor`` is the name that decisions are recorded under; the rest is how an assignment joins sequences."""
 
     store: Store
     review: ReviewDatabase
     actor: str
     joining: Joining = Joining.INHERIT
+    iou_threshold: float = IOU_THRESHOLD
 
     @property
     def detections(self) -> StoredDetections:

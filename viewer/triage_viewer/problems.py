@@ -1,22 +1,27 @@
 """Errors as answers: which status each has, and what it says.
 
-What lives here: the handlers of one application, all answering ``{"detail": message}``. What does not: raising.
+What lives here: the handlers of one application, all answering a `Problem`, and how routes declare them. What does not:
+raising.
 
 A message never holds SQL, an address with its password, or a stack: those are in the log.
 """
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from triage_assets.errors import (
+    ChangedMeanwhile,
     InvalidDecision,
     LabelConflict,
     NotInReview,
     NotMembers,
     ReviewBusy,
+    ReviewMismatch,
     ReviewReadOnly,
     ReviewUnavailable,
     StoreError,
@@ -25,18 +30,66 @@ from triage_assets.errors import (
 
 logger = logging.getLogger(__name__)
 
-_MISTAKES: dict[type[TriageError], int] = {NotMembers: 400, NotInReview: 404, LabelConflict: 409, InvalidDecision: 422}
+_MISTAKES: dict[type[TriageError], int] = {
+    NotMembers: 400,
+    NotInReview: 404,
+    LabelConflict: 409,
+    ChangedMeanwhile: 412,
+    InvalidDecision: 422,
+}
 """What was asked for cannot be had; the error's own message says why."""
 
 _TROUBLES: dict[type[TriageError], str] = {
     ReviewBusy: "Another write holds the review database. Try again in a few seconds.",
     ReviewReadOnly: "The review database cannot be written to. The server's log says why.",
     ReviewUnavailable: "The review database cannot be used at the moment. The server's log says why.",
+    ReviewMismatch: "The review database is not that of this store. The server's log says why.",
     StoreError: "The store cannot be used at the moment. The server's log says why.",
 }
 """What was asked for is right and cannot be had now; the error's own message may name addresses."""
 
 _RETRY_SECONDS = 5
+
+
+class Problem(BaseModel):
+    """What is wrong, in a sentence or a few."""
+
+    detail: str
+
+
+_MEANINGS = {
+    400: "The body is no JSON, or sequences are not members of the group",
+    403: "The request was sent under another name, or by another site's page",
+    404: "There is none of that id",
+    409: "The group carries another label",
+    411: "The request does not say how long it is",
+    412: "It was changed since it was read",
+    413: "The request is too long",
+    422: "A parameter or the body cannot be used",
+    500: "A fault of the server, whose log says more",
+    503: "The review database or the store cannot be used at the moment",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides what it is for, as its ``responses``."""
+    declared: dict[int | str, dict[str, Any]] = {
+        status: {"model": Problem, "description": _MEANINGS[status]} for status in statuses
+    }
+    if 503 in declared:
+        seconds = {"description": "Seconds to wait where another write was in the way", "schema": {"type": "integer"}}
+        declared[503]["headers"] = {"Retry-After": seconds}
+    return declared
+
+
+ANYWHERE = problems(403, 422, 500, 503)
+"""What every route may answer: for its router."""
+
+IN_DECISIONS = (411, 413)
+"""What every route that changes something may answer as well."""
+
+IN_BODIES = (400, *IN_DECISIONS)
+"""What every route that takes a body may answer as well."""
 
 
 def install_handlers(app: FastAPI) -> None:

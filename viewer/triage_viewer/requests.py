@@ -7,9 +7,11 @@ never filters nothing. What does not: rules that need more than the request itse
 from typing import Annotated, Literal, Self
 
 from fastapi import Depends, HTTPException, Path, Request
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, Strict, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from triage_assets.groups.bulk import BulkRequest
+from triage_assets.groups.bulk import MOST_SEQUENCES, BulkRequest
+from triage_assets.groups.relabelling import GroupChange
 from triage_assets.groups.requirements import make_label
 from triage_assets.review.records import (
     BoxOnFrame,
@@ -30,7 +32,13 @@ _Id = Annotated[int, Strict(), Field(ge=1, le=_HIGHEST)]
 _Page = Annotated[int, Field(ge=1, le=2**31)]
 _Size = Annotated[int, Field(ge=1, le=100)]
 _Flag = Annotated[bool, Strict()]
-_Share = Annotated[float, Strict(), Field(ge=0, le=1, allow_inf_nan=False)]
+# A list is read until it is too long or an item of it cannot be used: a request of 8 MB that names every item's fault
+# costs 30 s and 2.6 GB. What can be generated from a sequence's own boxes has room: each may be a cluster of its own.
+_MOST_CLUSTERS = 10_000
+_MOST_BOXES = 100_000
+_MOST_FIELDS = 100
+# Detected boxes reach over the border at times: only `check_clusters` knows which of them are the sequence's own.
+_Corner = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 
 
 def _refuse_parameters(request: Request) -> None:
@@ -44,6 +52,14 @@ NO_PARAMETERS = [Depends(_refuse_parameters)]
 class _Strictly(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_a_crowd_of_fields(cls, values: object) -> object:
+        # Each field that is not known is an error of its own, and a body has room for a million of them.
+        if isinstance(values, dict) and len(values) > _MOST_FIELDS:
+            raise ValueError(f"at most {_MOST_FIELDS} fields, found {len(values):,}")
+        return values
+
 
 class GroupsWanted(_Strictly):
     """Which groups a list or its counts are about."""
@@ -53,7 +69,8 @@ class GroupsWanted(_Strictly):
     camera_id: AnyInteger | None = None
     azimuth: AnyInteger | None = None
     organization: str | None = Field(None, description="Its key, or its name.")
-    min_members: Annotated[int, Field(ge=1, le=2**31 - 1)] = 2
+    # No index has the singletons: a page of them would take half a second at a million sequences.
+    min_members: Annotated[int, Field(ge=2, le=2**31 - 1)] = 2
 
 
 class GroupListWanted(GroupsWanted):
@@ -79,17 +96,50 @@ class MembersWanted(_Strictly):
     members_size: _Size = 50
 
 
-class GroupUpdate(_Strictly):
-    """What a person may set on a group directly; labels come from annotating its members."""
+_LABEL = {"smoke_type", "false_positive_type"}
 
-    is_validated: _Flag
+
+class GroupUpdate(_Strictly):
+    """What a person sets on a group; what is left out stays as it is.
+
+    One of ``smoke_type`` and ``false_positive_type`` gives it another label, both as null take its label away; either
+    is sure unless ``is_unsure`` says otherwise. With ``relabel_copies`` the annotations follow that came through the
+    group: to its label, or back to being ready to annotate. Nobody's own annotation does.
+    """
+
+    is_validated: _Flag | SkipJsonSchema[None] = None
+    smoke_type: SmokeType | None = None
+    false_positive_type: FalsePositiveType | None = None
+    is_unsure: _Flag | SkipJsonSchema[None] = None
+    relabel_copies: _Flag = False
+
+    @model_validator(mode="after")
+    def _check_what_is_given(self) -> Self:
+        given = self.model_fields_set
+        if nulls := sorted(name for name in given & {"is_validated", "is_unsure"} if getattr(self, name) is None):
+            raise ValueError(f"{nulls[0]}: input should be a valid boolean")
+        if not given - {"relabel_copies"} and not self.relabel_copies:
+            raise ValueError("nothing is given to be set")
+        if self.smoke_type and self.false_positive_type:
+            raise ValueError("a label is one of smoke_type and false_positive_type, found both")
+        if len(given & _LABEL) == 1 and not self.smoke_type and not self.false_positive_type:
+            raise ValueError("a label is taken away with both smoke_type and false_positive_type as null")
+        return self
+
+    def as_change(self) -> GroupChange:
+        """The record that it is."""
+        label = (
+            Label(self.smoke_type, self.false_positive_type) if self.smoke_type or self.false_positive_type else None
+        )
+        clears_label = label is None and self.model_fields_set >= _LABEL
+        return GroupChange(self.is_validated, label, clears_label, self.is_unsure, self.relabel_copies)
 
 
 class BoundingBox(_Strictly):
     """One box on one frame."""
 
     detection_id: _Id
-    xyxyn: tuple[_Share, _Share, _Share, _Share]
+    xyxyn: tuple[_Corner, _Corner, _Corner, _Corner]
 
     @model_validator(mode="after")
     def _check_corners(self) -> Self:
@@ -106,8 +156,8 @@ class SequenceBBox(_Strictly):
 
     is_smoke: _Flag
     smoke_type: SmokeType | None = None
-    false_positive_types: list[FalsePositiveType] = Field(default=[], max_length=len(FalsePositiveType))
-    bboxes: list[BoundingBox]
+    false_positive_types: Annotated[list[FalsePositiveType], FailFast(), Field(max_length=len(FalsePositiveType))] = []
+    bboxes: Annotated[list[BoundingBox], FailFast(), Field(max_length=_MOST_BOXES)]
 
     def as_cluster(self) -> Cluster:
         """The record that it is."""
@@ -118,7 +168,7 @@ class SequenceBBox(_Strictly):
 class SequenceAnnotationData(_Strictly):
     """An annotation's clusters."""
 
-    sequences_bbox: list[SequenceBBox]
+    sequences_bbox: Annotated[list[SequenceBBox], FailFast(), Field(max_length=_MOST_CLUSTERS)]
 
 
 class SequenceAnnotationPut(_Strictly):
@@ -147,7 +197,11 @@ class SequenceAnnotationPut(_Strictly):
 class SequenceAnnotationBulkRequest(_Strictly):
     """One label for many sequences, and for the group that they are in where one is named."""
 
-    sequence_ids: list[Annotated[int, Strict(), Field(ge=-_HIGHEST - 1, le=_HIGHEST)]] = Field(min_length=1)
+    sequence_ids: Annotated[
+        list[Annotated[int, Strict(), Field(ge=-_HIGHEST - 1, le=_HIGHEST)]],
+        FailFast(),
+        Field(min_length=1, max_length=MOST_SEQUENCES),
+    ]
     group_id: _Id | None = None
     smoke_type: SmokeType | None = None
     false_positive_type: FalsePositiveType | None = None

@@ -24,11 +24,13 @@ _STAGES = (
 )
 _ORIGINS = "'person', 'propagated', 'bulk', 'inherited'"
 _ACTIONS = (
-    "'validate', 'unvalidate', 'remove_member', 're_include', 'annotate', 'propagate', 'bulk_annotate', 'inherit'"
+    "'validate', 'unvalidate', 'relabel', 'remove_member', 're_include', 'annotate', 'propagate', 'bulk_annotate', "
+    "'assign', 'inherit'"
 )
 _SKIPPED_REASONS = "'no_camera', 'no_azimuth', 'no_valid_box'"
 _LABEL_STATE = "CASE WHEN labeled_at IS NOT NULL THEN 'labeled' WHEN is_unsure THEN 'unsure' ELSE 'unlabeled' END"
 _LISTED = sa.text("member_count >= 2")
+_REMOVED = sa.text("excluded_from IS NOT NULL")
 _FILTERED = ("label_state", "is_validated", "organization_key", "camera_id", "azimuth", "member_count")
 _ORDERS = ("member_count", "created_at", "camera_name", "azimuth", "highest_score")
 
@@ -44,8 +46,15 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("database_id", sa.String(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("annotator", sa.String(), nullable=True),
         _check("id = 1", "ck_review_state_is_one_row"),
         sa.PrimaryKeyConstraint("id", name="pk_review_state"),
+    )
+    op.create_table(
+        "write_tokens",
+        sa.Column("revision", _ROW_ID, autoincrement=False, nullable=False),
+        sa.Column("token", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("revision", name="pk_write_tokens"),
     )
     op.create_table(
         "reviewers",
@@ -68,6 +77,7 @@ def _create_decisions() -> None:
         sa.Column("at", _TIME, nullable=False),
         sa.Column("reviewer_id", _ROW_ID, nullable=True),
         sa.Column("action", sa.String(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("group_id", sa.BigInteger(), nullable=True),
         sa.Column("sequence_id", sa.BigInteger(), nullable=True),
         sa.Column("details", sa.JSON(), nullable=False),
@@ -77,6 +87,7 @@ def _create_decisions() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_decisions_group_id_id", "decisions", ["group_id", "id"])
+    op.create_index("ix_decisions_sequence_id_id", "decisions", ["sequence_id", "id"])
 
 
 def _create_groups() -> None:
@@ -174,7 +185,15 @@ def _create_sequences() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_sequences"),
     )
     op.create_index("ix_sequences_group_id_recorded_at_id", "sequences", ["group_id", "recorded_at", "id"])
+    op.create_index(
+        "ix_sequences_excluded_from_recorded_at_id",
+        "sequences",
+        ["excluded_from", "recorded_at", "id"],
+        sqlite_where=_REMOVED,
+        postgresql_where=_REMOVED,
+    )
     op.create_index("ix_sequences_revision", "sequences", ["revision"])
+    op.create_index("ix_sequences_organization_key", "sequences", ["organization_key"])
 
 
 def _create_annotations() -> None:
@@ -215,17 +234,29 @@ def _create_annotations() -> None:
         sa.PrimaryKeyConstraint("sequence_id", "reviewer_id", name="pk_annotation_contributors"),
     )
     op.create_index("ix_annotation_contributors_reviewer_id", "annotation_contributors", ["reviewer_id"])
+    op.create_table(
+        "group_annotators",
+        sa.Column("group_id", _ROW_ID, nullable=False),
+        sa.Column("reviewer_id", _ROW_ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["sequence_groups.id"], name="fk_group_annotators_group_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["reviewer_id"], ["reviewers.id"], name="fk_group_annotators_reviewer_id"),
+        sa.PrimaryKeyConstraint("group_id", "reviewer_id", name="pk_group_annotators"),
+    )
 
 
 def downgrade() -> None:
     """Drop every table, and each index with its table."""
     for table in (
+        "group_annotators",
         "annotation_contributors",
         "sequence_annotations",
         "sequences",
         "sequence_groups",
         "decisions",
         "reviewers",
+        "write_tokens",
         "review_state",
     ):
         op.drop_table(table)

@@ -11,19 +11,19 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from triage_assets.defs.writer_pool import POOL, free_abandoned_slots
+from triage_assets.defs.abandoned_runs import POOL, end_abandoned_runs
 from triage_assets.orchestrate import open_instance
 
 PROJECT = Path(__file__).resolve().parents[2]
 WRITER = """
 import sys, time
 import dagster as dg
-from triage_assets.defs.writer_pool import POOL, name_holder
+from triage_assets.defs.abandoned_runs import POOL, process_tags
 from triage_assets.orchestrate import open_instance
 
 @dg.asset(pool=POOL)
 def writer(context: dg.AssetExecutionContext) -> None:
-    name_holder(context.instance, context.run.run_id)
+    context.instance.add_run_tags(context.run.run_id, process_tags())
     print("inside", flush=True)
     if len(sys.argv) > 1:
         time.sleep(float(sys.argv[1]))
@@ -65,7 +65,7 @@ def test_a_killed_writer_loses_its_slot_and_the_next_one_writes(
         else:
             os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
         assert n_claimed(instance) == 1
-        assert len(free_abandoned_slots(instance)) == 1
+        assert len(end_abandoned_runs(instance)) == 1
     assert n_claimed(instance) == 0
     with start() as following:
         assert following.wait(60) == 0
@@ -74,7 +74,7 @@ def test_a_killed_writer_loses_its_slot_and_the_next_one_writes(
 def test_a_writer_at_work_keeps_its_slot(instance: dg.DagsterInstance) -> None:
     with start("600") as working:
         try:
-            assert free_abandoned_slots(instance) == ()
+            assert end_abandoned_runs(instance) == ()
             assert n_claimed(instance) == 1
         finally:
             working.kill()
@@ -84,4 +84,4 @@ def test_a_finished_writer_leaves_nothing(instance: dg.DagsterInstance) -> None:
     with start() as finished:
         finished.wait(60)
     assert n_claimed(instance) == 0
-    assert free_abandoned_slots(instance) == ()
+    assert end_abandoned_runs(instance) == ()
