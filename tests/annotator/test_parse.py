@@ -183,6 +183,7 @@ BOX = {"xyxyn": [0.1, 0.2, 0.3, 0.4], "confidence": 0.5, "class_name": "smoke"}
         ({"predictions": [BOX | {"confidence": float("inf")}]}, 0, "a box has no finite confidence"),
         ({"predictions": [{"xyxyn": [0, 0, 1, 1], "class_name": "smoke"}]}, 0, "a box has no finite confidence"),
         ({"predictions": [BOX | {"class_name": None}]}, 0, "a box has no class name"),
+        ({"predictions": [BOX | {"class_name": "\0"}]}, 1, "class_name: U+0000 replaced"),  # the box is as good as ever
         ({"predictions": ["box", BOX]}, 1, "a prediction is no object"),
         ({"predictions": {"0": BOX}}, 0, "no list of predictions"),
         ([BOX], 0, "no list of predictions"),
@@ -195,7 +196,7 @@ def test_boxes_that_are_none_are_dropped_and_counted(field, predictions, n_boxes
     boxes = detection.boxes if field == "algo_predictions" else detection.other_boxes
     assert len(boxes) == n_boxes
     assert altered == ({f"{field}: {reason}": 1} if reason else {})
-    assert all(isinstance(box, Box) for box in boxes)
+    assert all(isinstance(box, Box) and "\0" not in box.class_name for box in boxes)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ FORMAT_VERSION = 1
 _SCHEMAS = {"groups": GROUPS, "members": MEMBERS, "ungrouped": UNGROUPED, "annotations": ANNOTATIONS}
 _ROWS_PER_GROUP = 100_000
 _REPEATED = ("camera_id", "azimuth")  # numbers whose dictionary is worth building; ids and times come once each
+_MOST_PIECES = 4_096
 # A writer replaces the four files one after the other, which takes a second at a million sequences.
 _ATTEMPTS = 12
 _PAUSE_SECONDS = 0.25
@@ -212,7 +213,14 @@ def _replace(rows: pa.Table, newer: pa.Table, written: pa.ChunkedArray) -> pa.Ta
     together = pa.concat_tables([rows, newer])
     ids = together[key].to_numpy()
     order = np.argsort(ids, kind="stable")
-    return together.take(order[~np.append(is_written, np.zeros(len(newer), np.bool_))[order]])
+    order = order[~np.append(is_written, np.zeros(len(newer), np.bool_))[order]]
+    starts = np.flatnonzero(np.diff(order, prepend=-2) != 1)
+    if len(starts) > _MOST_PIECES:
+        return together.take(order)
+    # Few changes leave long stretches of rows as they are, which one copy takes over three times as fast.
+    sizes = np.diff(starts, append=len(order))
+    pieces = [together.slice(*piece) for piece in zip(order[starts].tolist(), sizes.tolist(), strict=True)]
+    return pa.concat_tables([rows.slice(0, 0), *pieces]).combine_chunks()
 
 
 def _encode(table: pa.Table, schema: pa.Schema) -> bytes:

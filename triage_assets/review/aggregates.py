@@ -65,9 +65,9 @@ def add_annotator(write: Write, sequence_ids: Sequence[int], reviewer_id: int) -
 
 def _refresh(write: Write, group_ids: Sequence[int], *, is_membership: bool) -> None:
     members = _summarize_members(write).subquery()
-    values = {"highest_score": members.c.highest, "lowest_score": members.c.lowest, "revision": write.revision}
+    values: dict[str, object] = {"highest_score": members.c.highest, "lowest_score": members.c.lowest}
     if is_membership:
-        values |= {"member_count": members.c.n_members, "updated_at": write.now}
+        values |= {"member_count": members.c.n_members, "updated_at": write.now, "revision": write.revision}
     refreshed = update(SequenceGroup).where(SequenceGroup.id == members.c.id).values(values)
     for ids in _names(write, group_ids):
         write.connection.execute(refreshed, ids)

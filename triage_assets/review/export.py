@@ -7,7 +7,7 @@ the tables are kept in (`triage_assets.groups.snapshot`).
 import json
 
 import pyarrow as pa
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Column, Connection, Select, Table, func, select
 from sqlalchemy.orm import aliased
 
 from triage_assets.groups.records import ANNOTATIONS, GROUPS, SEQUENCES, DatabaseState, ReviewChanges
@@ -63,19 +63,18 @@ def _load_groups(connection: Connection, since: int | None) -> pa.Table:
         .outerjoin(validator, validator.id == _groups.c.validated_by)
         .outerjoin(labeler, labeler.id == _groups.c.labeled_by)
     )
-    return read_rows(connection, _changed(query, _groups, since).order_by(_groups.c.id), GROUPS)
+    return read_rows(connection, _changed(query, _groups.c.id, since), GROUPS)
 
 
 def _load_sequences(connection: Connection, since: int | None) -> pa.Table:
     query = select(*(_sequences.c["id" if name == "sequence_id" else name] for name in SEQUENCES.names))
-    return read_rows(connection, _changed(query, _sequences, since).order_by(_sequences.c.id), SEQUENCES)
+    return read_rows(connection, _changed(query, _sequences.c.id, since), SEQUENCES)
 
 
 def _load_annotations(connection: Connection, since: int | None) -> pa.Table:
     query = select(*(_annotations.c[name] for name in ANNOTATIONS.names))
     as_kept = pa.schema([pa.field(f.name, pa.string()) if f.name in _WORDS else f for f in ANNOTATIONS])
-    ordered = _changed(query, _annotations, since).order_by(_annotations.c.sequence_id)
-    rows = read_rows(connection, ordered, as_kept)
+    rows = read_rows(connection, _changed(query, _annotations.c.sequence_id, since), as_kept)
     columns = [_parse_words(rows[name]) if name in _WORDS else rows[name] for name in ANNOTATIONS.names]
     return pa.table(columns, schema=ANNOTATIONS)
 
@@ -87,8 +86,12 @@ def _parse_words(texts: pa.ChunkedArray) -> pa.Array:
     return words.take(encoded.indices)
 
 
-def _changed(query: Select[tuple[object, ...]], table: Table, since: int | None) -> Select[tuple[object, ...]]:
-    return query if since is None else query.where(table.c.revision > since)
+def _changed(query: Select[tuple[object, ...]], key: Column[int], since: int | None) -> Select[tuple[object, ...]]:
+    """What was written after a revision, in order of its key."""
+    if since is None:
+        return query.order_by(key)
+    # In order of the key itself, SQLite would walk through the whole table rather than look up what has changed.
+    return query.where(key.table.c.revision > since).order_by(key + 0)
 
 
 def _count(connection: Connection, table: Table) -> int:

@@ -7,7 +7,7 @@ Every row that changes carries the number of the write that changed it (`revisio
 before can ask for what is new.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -15,43 +15,19 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Computed,
-    DateTime,
-    Dialect,
     Double,
     ForeignKey,
     Index,
     Integer,
     MetaData,
     String,
-    TypeDecorator,
     false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from triage_assets.review.moments import Moment
 from triage_assets.review.records import Action, FalsePositiveType, Origin, SkippedReason, SmokeType, Stage
-
-
-class Moment(TypeDecorator[datetime]):
-    """A UTC time: PostgreSQL keeps its zone; SQLite keeps none and is given UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Refuse a time without a zone, which could be anybody's."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a time without a zone: {value}")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Give back the same moment, in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
 
 Identity = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is SQLite's row id
 

@@ -6,6 +6,7 @@ which the worklists decide on and hold in full.
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sqlalchemy import Table, select
 
@@ -14,6 +15,7 @@ from triage_assets.review.bulk import read_rows, update_rows
 from triage_assets.review.database import ReviewDatabase, Write
 from triage_assets.review.models import ReviewSequence
 
+_MEMBERS = pa.schema([("id", pa.int64()), ("group_id", pa.int64())])
 _SCHEMA = pa.schema([("id", pa.int64()), ("score", pa.float64())])
 
 
@@ -42,16 +44,10 @@ def record_scores(review: ReviewDatabase, sequence_ids: NDArray[np.int64], score
 
 
 def _write_scores(write: Write, ids: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
+    """Rows keep their revision: whoever asks for what is new wants decisions and memberships, not scores."""
     table = ReviewSequence.__table__
     assert isinstance(table, Table)
-    rows = {
-        "id": pa.array(ids),
-        "score": pa.array(scores, from_pandas=True),
-        "revision": pa.array(np.full(len(ids), write.revision)),
-    }
-    update_rows(write.connection, table, pa.table(rows))
-    # Exactly the rows just written have this write's number.
-    touched = select(ReviewSequence.group_id).where(
-        ReviewSequence.revision == write.revision, ReviewSequence.group_id.is_not(None)
-    )
-    refresh_scores(write, sorted({group_id for group_id in write.connection.scalars(touched) if group_id}))
+    update_rows(write.connection, table, pa.table({"id": pa.array(ids), "score": pa.array(scores, from_pandas=True)}))
+    members = read_rows(write.connection, select(ReviewSequence.id, ReviewSequence.group_id), _MEMBERS)
+    touched = members["group_id"].filter(pc.is_in(members["id"], value_set=pa.array(ids)))
+    refresh_scores(write, pc.unique(touched.drop_null()).to_pylist())
