@@ -49,12 +49,11 @@ def sequence_groups(
     context: dg.AssetExecutionContext, config: SequenceGroupsConfig, review: ReviewResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """Groups of sequences that show the same thing, with what people decided, as files beside the database."""
-    context.instance.add_run_tags(context.run.run_id, process_tags())
-    followed = look_upstream(context.instance, "sequence_groups", decisions=review.last_decision())
     from triage_assets.grouping import regroup, write_snapshot
-    from triage_assets.groups.snapshot import load_snapshot
     from triage_assets.groups.summary import check_snapshot, summarize
 
+    context.instance.add_run_tags(context.run.run_id, process_tags())
+    followed = look_upstream(context.instance, "sequence_groups", decisions=review.last_decision())
     target = store.open()
     settings = load_settings(triage_joining=config.joining, triage_iou_threshold=config.iou_threshold)
     with review.open() as database:
@@ -62,8 +61,6 @@ def sequence_groups(
         if report.already_running:  # from a page: what it writes belongs into the snapshot
             raise dg.RetryRequested(max_retries=_WAITS, seconds_to_wait=_WAIT_SECONDS)
         written = write_snapshot(target, database)
-    snapshot = load_snapshot(target)
-    assert snapshot is not None
     context.log.info(
         f"{report.new_groups} new groups, {report.joined_existing} sequences joined one, "
         f"{report.skipped_no_bbox} cannot be grouped"
@@ -71,14 +68,14 @@ def sequence_groups(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(written.data_version),
         metadata={
-            **_describe(summarize(snapshot)),
+            **_describe(summarize(written.snapshot)),
             **_describe_run(report),
             "path": f"{target.location}/{FOLDER}",
             FOLLOWED: dg.MetadataValue.json(followed),
         },
         check_results=[
             dg.AssetCheckResult(check_name=promise.name, passed=promise.holds, description=promise.found)
-            for promise in check_snapshot(snapshot)
+            for promise in check_snapshot(written.snapshot)
         ],
     )
 
