@@ -71,6 +71,7 @@ def _listen(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((_HOST, port))
+        listening.listen()  # before the address is told: whoever reads it may ask at once
     except OSError as error:
         listening.close()
         raise SettingsError(

@@ -128,6 +128,6 @@ def test_what_appears_and_what_is_decided_arrives_by_itself_and_nothing_else_run
         seconds = wait_until(lambda: added in labelled(workplace), "the decision reaches labels.json", workplace)
         print(f"from a decision to the worklists: {seconds:.0f} s")
         wait_until(is_quiet, "the run is done", workplace)
-        assert [work_of(run) for run in runs() if run.run_id not in seen] == [("regroup_and_split",)]
+        assert [work_of(run) for run in runs() if run.run_id not in seen] == [GROUPS_AND_WORKLISTS]
     assert workplace.materializations("predictions", "org_predictions") == before
     assert workplace.server.refused_writes == []
