@@ -68,7 +68,7 @@ def test_a_device_that_is_not_there_is_found_before_a_run_needs_it(monkeypatch: 
 @pytest.fixture
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0"
     ) as cluster:
         yield cluster
 

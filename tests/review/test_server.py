@@ -12,9 +12,8 @@ import pytest
 from tests.databases import find_postgres
 
 SERVE = """
-import signal, time
+import time
 from tests.databases import serve_postgres
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell begins with it ignored
 with serve_postgres() as server:
     print(server.folder, server.pid, flush=True)
     time.sleep(600)

@@ -61,6 +61,7 @@ class Cluster:
     def start(self, n_workers: int = 2, **environment: str) -> "Cluster":
         # A restarted scheduler waits until its port, which the system still keeps for the last one, is free.
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard", "--no-show"]
+        where += ["--dashboard-address", "127.0.0.1:0"]  # its other routes are served on a port all the same
         self.scheduler = self._run("dask_scheduler", "scheduler", *where, **environment)
         self._wait_until_it_listens()
         for _ in range(n_workers):

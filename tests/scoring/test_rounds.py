@@ -70,7 +70,7 @@ def test_a_worker_without_a_models_package_fails_that_model_alone(tmp_path: Path
     use = ModelUse(identity, DETECTOR_ANNOTATOR, RuntimeChoice(), Permissions())
     job = ClusterJob(uuid.uuid4().hex, FolderStore(tmp_path), use, landmark=None)
     with (
-        LocalCluster(n_workers=1, processes=False, protocol="tcp://", dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster, set_as_default=False) as client,
         pytest.raises(PackageError, match="does not have the model"),
     ):
