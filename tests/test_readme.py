@@ -177,6 +177,8 @@ def test_every_command_of_the_table_runs(copy: Path, annotator: dict[str, str]) 
         "triage pull": "triage pull",
         "triage worklists --threshold 0.5": "triage worklists --threshold 0.5",
         "triage viewer [--port P]": None,  # it has a test of its own
+        "triage users list": "triage users list",
+        "triage users add NAME --role viewer": None,  # it asks for a password
         "triage models list": "triage models list",
         "triage models forget NAME": f"triage models forget {golden} --yes --configured",
         "dagster asset materialize --select predictions": "dagster asset materialize --select predictions",

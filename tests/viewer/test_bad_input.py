@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from triage_viewer.access.guard import MOST_BYTES
 from triage_viewer.context import Context
-from triage_viewer.guard import MOST_BYTES
 
 from tests.groups.review_rows import dump
 

@@ -174,6 +174,7 @@ def test_the_first_page_names_every_path(client: httpx.Client) -> None:
     assert set(client.get("/").json()["paths"]) == {
         "/api/v1/annotations/sequences/bulk",
         "/api/v1/annotations/sequences/{sequence_id}",
+        "/api/v1/frames/{detection_id}",
         "/api/v1/me",
         "/api/v1/sequence_groups/",
         "/api/v1/sequence_groups/assign",
@@ -184,6 +185,15 @@ def test_the_first_page_names_every_path(client: httpx.Client) -> None:
         "/api/v1/sequence_groups/{group_id}/decisions",
         "/api/v1/sequence_groups/{group_id}/excluded",
         "/api/v1/sequence_groups/{group_id}/members/{sequence_id}",
+        "/api/v1/sequences/{sequence_id}",
         "/api/v1/sequences/{sequence_id}/decisions",
         "/api/v1/sequences/{sequence_id}/standing",
+        "/api/v1/session",
+        "/api/v1/triage/cameras",
+        "/api/v1/triage/command",
+        "/api/v1/triage/download",
+        "/api/v1/triage/facets",
+        "/api/v1/triage/rows",
+        "/api/v1/triage/scores",
+        "/api/v1/triage/summary",
     }

@@ -11,7 +11,7 @@ import hashlib
 import io
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,22 @@ def load_snapshot(store: Store) -> GroupsSnapshot | None:
     """
     stored = _open(store, _ATTEMPTS)
     return None if stored is None else stored.snapshot
+
+
+def load_groups(store: Store, columns: Sequence[str]) -> tuple[str, pa.Table] | None:
+    """These columns of the groups alone, and the revision that they are of; None where no snapshot was ever written.
+
+    Raises `StoreError` for a damaged file, and `NewerFormat`.
+    """
+    data = store.read_or_none(_path("groups"))
+    if data is None:
+        return None
+    state = _read_stamp(store, "groups", data)
+    version = f"{state.database_id}-{state.revision}-{state.token}"
+    try:
+        return version, pq.read_table(pa.BufferReader(data), columns=list(columns))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _damaged(store, "groups", error) from None
 
 
 def open_if_readable(store: Store) -> StoredGroups | None:

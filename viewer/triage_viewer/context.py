@@ -3,7 +3,7 @@
 What lives here: the store, the review database and who decides, handed to `create_app`. What does not: opening them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -14,11 +14,15 @@ from triage_assets.review.database import ReviewDatabase
 from triage_assets.review.decisions import DecisionDatabase
 from triage_assets.store import Store
 from triage_assets.stored_detections import StoredDetections
+from triage_viewer.access.rules import Person
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``actor`` is the name that decisions are recorded under; the rest is how an assignment joins sequences."""
+    """``actor`` is the name that decisions are recorded under; the rest is how an assignment joins sequences.
+
+    A server's own actor is its user; a request's is whoever asks.
+    """
 
     store: Store
     review: ReviewDatabase
@@ -39,7 +43,8 @@ class Context:
 
 def _context_of(request: Request) -> Context:
     context: Context = request.app.state.context
-    return context
+    person: Person = request.state.person
+    return replace(context, actor=person.name)
 
 
 Working = Annotated[Context, Depends(_context_of)]
