@@ -25,6 +25,7 @@ _BROWSERS_HEADERS = frozenset(
         *("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
     }
 )
+DAGSTER_URL = "http://127.0.0.1:3000"  # where `make dev` serves it
 _SECRETS = ("annotator_api_password", "triage_review_db")
 
 
@@ -79,6 +80,10 @@ class Settings(BaseSettings):
         None, description="Address of a Dask scheduler whose workers score; this process scores where it is not set."
     )
 
+    triage_dagster_url: str = Field(
+        DAGSTER_URL, description="Where people see Dagster's page, for links to it; it is never asked."
+    )
+
     triage_trusted_proxy_header: str | None = Field(
         None, description="Header in which a proxy that knows people names the one who asks, like X-Forwarded-User."
     )
@@ -102,6 +107,15 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", value):
             raise ValueError("expected auto, cpu, cuda, cuda:1, mps or xpu")
         return value
+
+    @field_validator("triage_dagster_url")
+    @classmethod
+    def _check_page(cls, value: str) -> str:
+        parts = urlsplit(value)
+        is_page = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+        if not is_page or parts.username is not None or any(map(str.isspace, value)):
+            raise ValueError("expected the address of a page, like https://dagster.example.org")
+        return value.rstrip("/")
 
     @field_validator("triage_trusted_proxy_header")
     @classmethod

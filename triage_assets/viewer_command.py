@@ -81,7 +81,14 @@ def _open_context(settings: "Settings") -> "Context":
 
     store = open_store(settings.triage_store)
     review = open_review(settings.review_url)
-    return Context(store, review, _user_name(), settings.triage_joining, settings.triage_iou_threshold)
+    return Context(
+        store,
+        review,
+        _user_name(),
+        settings.triage_joining,
+        settings.triage_iou_threshold,
+        settings.triage_dagster_url,
+    )
 
 
 def _describe_people(rules: "AccessRules", context: "Context", host: str) -> str:

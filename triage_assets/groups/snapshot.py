@@ -99,8 +99,8 @@ def load_snapshot(store: Store) -> GroupsSnapshot | None:
     return None if stored is None else stored.snapshot
 
 
-def load_groups(store: Store, columns: Sequence[str]) -> tuple[str, pa.Table] | None:
-    """These columns of the groups alone, and the revision that they are of; None where no snapshot was ever written.
+def load_groups(store: Store, columns: Sequence[str]) -> tuple[DatabaseState, pa.Table] | None:
+    """These columns of the groups alone, and the state that they are of; None where no snapshot was ever written.
 
     Raises `StoreError` for a damaged file, and `NewerFormat`.
     """
@@ -108,9 +108,8 @@ def load_groups(store: Store, columns: Sequence[str]) -> tuple[str, pa.Table] | 
     if data is None:
         return None
     state = _read_stamp(store, "groups", data)
-    version = f"{state.database_id}-{state.revision}-{state.token}"
     try:
-        return version, pq.read_table(pa.BufferReader(data), columns=list(columns))
+        return state, pq.read_table(pa.BufferReader(data), columns=list(columns))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(store, "groups", error) from None
 

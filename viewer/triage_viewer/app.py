@@ -16,10 +16,11 @@ from triage_viewer.access.guard import OwnPagesOnly
 from triage_viewer.access.headers import Application
 from triage_viewer.access.rules import LOCAL, AccessRules
 from triage_viewer.backlog.live import LiveBacklog
+from triage_viewer.backlog.review_news import ReviewNews
 from triage_viewer.context import Context
 from triage_viewer.frames.service import open_frames
+from triage_viewer.page_files import install_page
 from triage_viewer.problems import install_handlers
-from triage_viewer.requests import NO_PARAMETERS
 from triage_viewer.routes import annotations, frames, groups, people, sequences, session, triage
 
 
@@ -47,6 +48,7 @@ def create_app(
     app.state.context = context
     app.state.gate = gate = Gate(Accounts(context.review), rules, context.actor, now)
     app.state.backlog = LiveBacklog(context.store)
+    app.state.review_news = ReviewNews(context.review)
     app.state.frames = open_frames(context.store, context.review)
     app.add_middleware(PeopleOnly, gate=gate)
     app.add_middleware(OwnPagesOnly, rules=rules)  # the last one added is the first that is asked
@@ -58,9 +60,5 @@ def create_app(
     app.include_router(triage.router)
     app.include_router(sequences.router)
     app.include_router(people.router)
-
-    @app.get("/", dependencies=NO_PARAMETERS, include_in_schema=False)
-    def describe() -> dict[str, list[str]]:
-        return {"paths": sorted(app.openapi()["paths"])}
-
+    install_page(app)
     return app

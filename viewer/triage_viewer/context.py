@@ -12,6 +12,7 @@ from triage_assets.groups.decisions import Decisions
 from triage_assets.groups.records import IOU_THRESHOLD, Joining
 from triage_assets.review.database import ReviewDatabase
 from triage_assets.review.decisions import DecisionDatabase
+from triage_assets.settings import DAGSTER_URL
 from triage_assets.store import Store
 from triage_assets.stored_detections import StoredDetections
 from triage_viewer.access.rules import Person
@@ -19,9 +20,9 @@ from triage_viewer.access.rules import Person
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``actor`` is the name that decisions are recorded under; the rest is how an assignment joins sequences.
+    """``actor`` is the name that decisions are recorded under: a server's own is its user, a request's is whoever asks.
 
-    A server's own actor is its user; a request's is whoever asks.
+    ``joining`` and ``iou_threshold`` are how an assignment joins sequences, ``dagster_url`` is where links lead.
     """
 
     store: Store
@@ -29,6 +30,7 @@ class Context:
     actor: str
     joining: Joining = Joining.INHERIT
     iou_threshold: float = IOU_THRESHOLD
+    dagster_url: str = DAGSTER_URL
 
     @property
     def detections(self) -> StoredDetections:

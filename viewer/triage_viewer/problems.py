@@ -67,6 +67,7 @@ _TROUBLES: dict[type[TriageError], str] = {
 """What was asked for is right and cannot be had now; the error's own message may name addresses."""
 
 _RETRY_SECONDS = 5
+_FAULT = "This is a fault of the server. Its log says what happened."
 
 
 class Problem(BaseModel):
@@ -138,8 +139,16 @@ def answer_error(request: Request, error: Exception) -> JSONResponse:
     return _answer_fault(request, error)
 
 
+def describe_trouble(error: TriageError) -> str:
+    """The same in a sentence, for an answer that goes on without what could not be had."""
+    if isinstance(error, tuple(_MISTAKES)):
+        return str(error)
+    logger.warning("%s", error)
+    return next((message for kind, message in _TROUBLES.items() if isinstance(error, kind)), _FAULT)
+
+
 def _answer_fault(_: Request, __: Exception) -> JSONResponse:
-    return problem(500, "This is a fault of the server. Its log says what happened.")
+    return problem(500, _FAULT)
 
 
 def _refuse_request(_: Request, error: Exception) -> JSONResponse:

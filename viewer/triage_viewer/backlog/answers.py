@@ -176,6 +176,10 @@ class TriageFacets(BaseModel):
 
     ``threshold`` is the one that the stored worklists were made with; ``trouble`` says why this is not the latest
     state of the store, if so; ``has_groups`` is false until sequences were grouped.
+
+    Labels and groups here are those of the worklists. ``decided_since`` counts the sequences whose annotation was
+    written in the review database after that, ``groups_changed_since`` the groups that are new or other than here.
+    Either is null where it cannot be told; ``review_trouble`` says why.
     """
 
     version: str
@@ -190,6 +194,9 @@ class TriageFacets(BaseModel):
     last_started_at: datetime | None
     has_groups: bool
     trouble: str | None
+    decided_since: int | None
+    groups_changed_since: int | None
+    review_trouble: str | None
 
 
 class CommandRead(BaseModel):

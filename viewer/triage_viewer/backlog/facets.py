@@ -33,8 +33,11 @@ def list_facets(backlog: StoredBacklog) -> TriageFacets:
         dropped_reasons=_count_dropped(table),
         first_started_at=_as_text(times.min()) if len(times) else None,
         last_started_at=_as_text(times.max()) if len(times) else None,
-        has_groups=backlog.has_groups,
+        has_groups=backlog.groups_of is not None,
         trouble=None,
+        decided_since=None,
+        groups_changed_since=None,
+        review_trouble=None,
     )
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from triage_assets.annotator.records import Organization as Named
 from triage_assets.annotator.records import partition_key
 from triage_assets.errors import NewerFormat, NoWorklists, StoreError, WorklistsUnusable
+from triage_assets.groups.records import DatabaseState
 from triage_assets.groups.snapshot import load_groups
 from triage_assets.store import Store
 from triage_assets.worklists.records import FOLDER, LABELED
@@ -49,6 +50,7 @@ class WorklistsRecord(BaseModel):
     threshold: float
     models: tuple[ListedModel, ...]
     split_without: tuple[str, ...] = ()
+    decisions_of: DatabaseState | None = None
     files: Mapping[str, str]
 
     @property
@@ -56,15 +58,23 @@ class WorklistsRecord(BaseModel):
         """What everybody who is shown these scores must be told, None where there is nothing to say."""
         return "; ".join(model.caution for model in self.models if model.caution) or None
 
+    @property
+    def says_whose_decisions(self) -> bool:
+        """Whether ``decisions_of`` is known: None is that there were none, if so."""
+        return "decisions_of" in self.model_fields_set
+
 
 @dataclass(frozen=True, slots=True)
 class StoredBacklog:
-    """The split as the store has it; ``version`` is another one whenever any of it is."""
+    """The split as the store has it; ``version`` is another one whenever any of it is.
+
+    ``groups_of`` is the state of the review database that the groups are of, None where nothing was ever grouped.
+    """
 
     version: str
     record: WorklistsRecord
     table: BacklogTable
-    has_groups: bool
+    groups_of: DatabaseState | None
 
 
 def load_backlog(store: Store) -> StoredBacklog:
@@ -83,9 +93,9 @@ def load_backlog(store: Store) -> StoredBacklog:
             "The worklists' files are not all of one run: they are being written now, or their writing was interrupted",
             do="Wait while a run is under way; otherwise run `triage worklists`.",
         )
-    revision, groups = known or ("none", None)
-    version = hashlib.sha256(written + revision.encode()).hexdigest()[:20]
-    return StoredBacklog(version, record, _decode(data, groups), groups is not None)
+    state, groups = known or (None, None)
+    version = hashlib.sha256(written + repr(state).encode()).hexdigest()[:20]
+    return StoredBacklog(version, record, _decode(data, groups), state)
 
 
 def _read_record(data: bytes) -> WorklistsRecord:
@@ -116,8 +126,8 @@ def _check_version(found: object) -> None:
         )
 
 
-def _load_groups(store: Store) -> tuple[str, pa.Table] | None:
-    """The groups and their revision. A snapshot that cannot be read is said, not worked around."""
+def _load_groups(store: Store) -> tuple[DatabaseState, pa.Table] | None:
+    """The groups and the state that they are of. A snapshot that cannot be read is said, not worked around."""
     try:
         return load_groups(store, ("group_id", "label_state", "is_validated", "member_count"))
     except NewerFormat as error:

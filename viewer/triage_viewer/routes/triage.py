@@ -1,6 +1,7 @@
 """The split: rows of the backlog, what they come to at any threshold, and files of them."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -18,6 +19,7 @@ from triage_viewer.backlog.requests import (
     RowsWanted,
     ThresholdWanted,
 )
+from triage_viewer.backlog.review_news import ReviewNews
 from triage_viewer.backlog.rows import take_rows
 from triage_viewer.problems import ANYWHERE, problems
 from triage_viewer.requests import NO_PARAMETERS
@@ -39,9 +41,10 @@ Loaded = Annotated[LoadedBacklog, Depends(_loaded_of)]
 
 
 @router.get("/facets", dependencies=NO_PARAMETERS)
-def get_facets(live: Live, loaded: Loaded) -> TriageFacets:
+def get_facets(request: Request, live: Live, loaded: Loaded) -> TriageFacets:
     """What there is to choose from, the version of the data, and what everybody must be told."""
-    return loaded.facets.model_copy(update={"trouble": live.trouble})
+    news: ReviewNews = request.app.state.review_news
+    return loaded.facets.model_copy(update={"trouble": live.trouble, **asdict(news.since(loaded.stored))})
 
 
 @router.get("/cameras")

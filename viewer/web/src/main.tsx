@@ -1,0 +1,32 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { Problem } from "./api/problem";
+import { App } from "./app";
+import "./base.css";
+import { Announcements } from "./components/announcements";
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      // What the server says of a request will not change by asking again; a server that restarts will be back.
+      retry: (failures, error) => failures < 4 && error instanceof Problem && error.isPassing,
+      retryDelay: (failures) => Math.min(500 * 2 ** failures, 4_000),
+    },
+  },
+});
+
+const root = document.getElementById("root");
+if (root === null) {
+  throw new Error("index.html has no #root");
+}
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={client}>
+      <Announcements>
+        <App />
+      </Announcements>
+    </QueryClientProvider>
+  </StrictMode>,
+);

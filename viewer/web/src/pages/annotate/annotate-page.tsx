@@ -1,0 +1,3 @@
+export default function AnnotatePage({ sequenceId }: { sequenceId: number }) {
+  return <p>{sequenceId}</p>;
+}

@@ -1,0 +1,3 @@
+export default function CameraPage({ cameraId }: { cameraId: number }) {
+  return <p>{cameraId}</p>;
+}

@@ -1,0 +1,3 @@
+export default function GroupPage({ groupId }: { groupId: number }) {
+  return <p>{groupId}</p>;
+}

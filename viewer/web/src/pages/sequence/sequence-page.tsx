@@ -1,0 +1,3 @@
+export default function SequencePage({ sequenceId }: { sequenceId: number }) {
+  return <p>{sequenceId}</p>;
+}
