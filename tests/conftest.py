@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: a clean environment, so that no setting of the machine reaches a test; a small disk.
 
-The review databases are those of `tests.databases`.
+The review databases are those of `tests.databases`, the S3 server that of `tests.s3_server`, and a store of each kind
+that of `tests.stores`.
 """
 
 import os
@@ -20,6 +21,8 @@ from tests.databases import (  # noqa: F401
     review,
     review_url,
 )
+from tests.s3_server import s3, s3_process  # noqa: F401
+from tests.stores import place  # noqa: F401
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A background job of a shell begins with it ignored, and so would every process that a test starts and interrupts.
@@ -30,8 +33,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Start each test in an empty folder without any of the project's variables."""
     for name in list(os.environ):
-        if name.startswith(("ANNOTATOR_", "TRIAGE_")) or name == "DAGSTER_HOME" or name.lower().endswith("_proxy"):
+        if (
+            name.startswith(("ANNOTATOR_", "TRIAGE_", "AWS_"))
+            or name == "DAGSTER_HOME"
+            or name.lower().endswith("_proxy")
+        ):
             monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):  # those of whoever runs the tests
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.chdir(tmp_path)
 
 

@@ -14,6 +14,7 @@ TriageError
 │   └── UnknownOrganization    an organization that the annotator does not have
 ├── StoreError                 the store as a whole
 │   ├── StoreUnwritable        full disk, no permission
+│   ├── ObjectExists           another writer has created the object first
 │   ├── StoreMismatch          the store belongs to another annotator
 │   └── NewerFormat            written by a newer version of this project
 ├── ShardError                 a shard, its index or the catalog
@@ -111,6 +112,10 @@ class StoreError(TriageError):
 
 class StoreUnwritable(StoreError):
     """The store cannot take more data: full, read-only, or no permission."""
+
+
+class ObjectExists(StoreError):
+    """Another writer has created the object first; what it holds may be the same."""
 
 
 class StoreMismatch(StoreError):

@@ -12,12 +12,12 @@ import stat
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from typing_extensions import override
 
-from triage_assets.errors import StoreError, StoreUnwritable
-from triage_assets.store import NewObject, Store, StoredObject
+from triage_assets.errors import ObjectExists, StoreError, StoreUnwritable
+from triage_assets.store import NewObject, Store, StoredObject, path_parts
 
 _TEMPORARY_SUFFIX = ".tmp"
 _LOCK_SUFFIX = ".lock"
@@ -137,12 +137,7 @@ class FolderStore(Store):
             os.close(descriptor)
 
     def _file(self, path: str) -> Path:
-        parts = PurePosixPath(path).parts
-        if not parts or path.startswith("/") or ".." in parts or "\0" in path:
-            raise StoreError(
-                "A path would leave the store", found=repr(path), expected="a relative path below the store"
-            )
-        return self.root.joinpath(*parts)
+        return self.root.joinpath(*path_parts(path))
 
     @contextmanager
     def _reading(self, path: str) -> Iterator[None]:
@@ -217,7 +212,7 @@ class _NewFile(NewObject):
         try:
             self._link()
         except FileExistsError:
-            raise StoreError(
+            raise ObjectExists(
                 f"{self._store.location}/{self.path} exists already: another run writes the same",
                 do="Wait for it to end, then run again.",
             ) from None

@@ -1,7 +1,7 @@
-"""The store: where everything produced is kept, one folder (or, through the same interface, one bucket prefix).
+"""The store: where everything produced is kept, one folder or one prefix of a bucket.
 
-What lives here: atomic writing and plain reading of named objects, and the commit protocol: write under a temporary
-name, flush to disk once, give it its name. What does not: what any object means; each package knows its own files.
+What lives here: atomic writing and plain reading of named objects, and the commit protocol: nothing is visible under a
+name before all of it is durable. What does not: what any object means; each package knows its own files.
 
 Paths are relative, with forward slashes, and never leave the store.
 """
@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -24,11 +24,15 @@ _STAMP = "store.json"
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object's path in the store, its size, and when it was written where that was looked up with it."""
+    """One object's path in the store, its size, and when it was written where that was looked up with it.
+
+    Where times are coarse, ``tag`` tells two versions of one size apart.
+    """
 
     path: str
     size_bytes: int
     changed_at: datetime | None = None
+    tag: str | None = None
 
 
 class NewObject(abc.ABC):
@@ -46,7 +50,7 @@ class NewObject(abc.ABC):
 
     @abc.abstractmethod
     def commit(self) -> None:
-        """Make the object durable and visible under its path. Raises `StoreError` where one exists already."""
+        """Make the object durable and visible under its path. Raises `ObjectExists` where there is one already."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -80,7 +84,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object below the folder ``prefix``, in order of path; no temporary or lock files."""
+        """Every object below the folder ``prefix``, in order of path; nothing that the store keeps for itself."""
 
     @abc.abstractmethod
     def write(self, path: str, data: bytes) -> None:
@@ -199,15 +203,29 @@ def check_format_version(store: Store, path: str, found: object, known: int) -> 
         )
 
 
-def open_store(location: str) -> Store:
-    """The store at a folder path. Nothing is read or created yet."""
-    if location.startswith("s3://"):
-        raise SettingsError(
-            "TRIAGE_STORE names a bucket, and this version keeps its store in a folder only",
-            found=location,
-            expected="a folder",
-            do="Set TRIAGE_STORE to a folder.",
-        )
-    from triage_assets.folder_store import FolderStore  # it is built on this module
+def path_parts(path: str) -> tuple[str, ...]:
+    """The folders and the name that a path consists of. Raises `StoreError` for one that leaves the store."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+        raise StoreError("A path would leave the store", found=repr(path), expected="a relative path below the store")
+    return parts
 
-    return FolderStore(Path(location))
+
+def open_store(location: str) -> Store:
+    """The store at ``s3://bucket/prefix``, or in a folder. Nothing is read or created yet. Raises `SettingsError`."""
+    scheme, is_url, _ = location.partition("://")
+    # Both are built on this module, and what speaks to buckets takes a while to import.
+    if not is_url:
+        from triage_assets.folder_store import FolderStore
+
+        return FolderStore(Path(location))
+    if scheme != "s3":
+        raise SettingsError(
+            "TRIAGE_STORE names a kind of store that is not known",
+            found=location,
+            expected="a folder or s3://bucket/prefix",
+            do="Correct TRIAGE_STORE.",
+        )
+    from triage_assets.bucket_store import BucketStore
+
+    return BucketStore(location)

@@ -89,6 +89,17 @@ def read_snapshot(store: Store, key: str, columns: SequenceOf[str] | None = None
     return None if stored is None else stored.file.read(columns=list(columns) if columns is not None else None)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSequences:
+    """What `iter_sequences` gives, as often as it is iterated over."""
+
+    store: Store
+    key: str
+
+    def __iter__(self) -> Iterator[Sequence]:
+        return iter_sequences(self.store, self.key)
+
+
 def iter_sequences(store: Store, key: str) -> Iterator[Sequence]:
     """Every sequence in order of its id, one row group in memory at a time; nothing where there is no snapshot."""
     stored = StoredSnapshot.open(store, key)

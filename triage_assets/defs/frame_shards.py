@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 from pydantic import Field
 
-from triage_assets.annotator.snapshot import iter_sequences
+from triage_assets.annotator.snapshot import StoredSequences
 from triage_assets.defs.metadata import listing, table_of_reasons
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.raw_sequences import raw_sequences
@@ -44,7 +44,7 @@ def frame_shards(
         report = pack_frames(
             target,
             key,
-            iter_sequences(target, key),
+            StoredSequences(target, key),
             lambda wanted: client.download(wanted, progress),
             retry_unusable=config.retry_unusable,
         )

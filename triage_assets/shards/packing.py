@@ -5,6 +5,7 @@ downloading (the caller's), or the writing of shards (`writer`).
 """
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ from triage_assets.shards.reader import StoredSequence, read_sequence
 from triage_assets.shards.records import PackedSequence, UnusableFrame, UsableFrame
 from triage_assets.shards.writer import SEAL_BYTES, ShardWriter
 from triage_assets.store import Store
+
+logger = logging.getLogger(__name__)
 
 _Frame = TypeVar("_Frame", UsableFrame, UnusableFrame)
 Download = Callable[[Iterable[WantedSequence]], Iterable[DownloadedSequence]]
@@ -63,6 +66,9 @@ def pack_frames(
 ) -> PackReport:
     """Store every frame of ``sequences`` that no live shard holds, and nothing else; both ends are read as needed.
 
+    Where another run stores the same at the same time, what it was first with is kept, and the rest is tried again: for
+    that ``sequences`` are read once more from the beginning, so they are best no iterator.
+
     ``download`` gets the sequences with frames to fetch, lazily and perhaps from another thread, and is not called
     where there are none. A sequence with new frames is packed again whole, its held frames copied: what a shard ever
     held stays held. A sequence without any detection has nothing to store. With ``retry_unusable`` the frames that
@@ -70,15 +76,26 @@ def pack_frames(
     download or the user stops the run, the sequences finished until then are sealed before the error goes on.
     Raises `StoreUnwritable`; `ShardError` and `NewerFormat` where the live shards cannot be read.
     """
-    _, created = require_catalog(store, organization_key)
+    catalog, created = require_catalog(store, organization_key)
     swept = sweep_leftovers(store, organization_key)
-    wanted = _Wanted(_Held(store, organization_key, retry_unusable), sequences)
-    with (
-        _sweeping_after_failure(store, organization_key),
-        ShardWriter(store, organization_key, seal_bytes=seal_bytes) as writer,
-    ):
-        tally = _write_wanted(writer, wanted, download)
-    wanted.close()
+    tally: Counter[str] = Counter()
+    sealed: list[str] = []
+    while True:
+        known = frozenset(shard.name for shard in catalog.shards)
+        wanted = _Wanted(_Held(store, organization_key, retry_unusable), sequences)
+        with (
+            _sweeping_after_failure(store, organization_key),
+            ShardWriter(store, organization_key, known, seal_bytes=seal_bytes) as writer,
+        ):
+            tally += _write_wanted(writer, wanted, download)
+        wanted.close()
+        sealed += writer.sealed
+        if not writer.n_overtaken:
+            break
+        logger.info("%s: another run was faster with some of %d sequences", organization_key, writer.n_overtaken)
+        tally["packed"] -= writer.n_overtaken
+        assert iter(sequences) is not sequences, "they cannot be read again"
+        catalog, _ = require_catalog(store, organization_key)
     n_frames_live, data_version = describe_live(store, organization_key)
     return PackReport(
         n_sequences=wanted.n_sequences,
@@ -89,9 +106,9 @@ def pack_frames(
         n_frames_live=n_frames_live,
         bytes_downloaded=tally["bytes"],
         incomplete=wanted.incomplete,
-        shards_written=tuple(writer.sealed),
+        shards_written=tuple(sealed),
         swept=swept,
-        changed=created or bool(writer.sealed),
+        changed=created or bool(sealed),
         data_version=data_version,
     )
 

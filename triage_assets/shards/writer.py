@@ -1,16 +1,29 @@
 """Writing shards: sequences go in whole, a full shard is sealed, and the catalog is told last.
 
 What lives here: the order in which a shard's archive, index and catalog entry come to be, so that a run killed at any
-instant leaves either all of a shard or nothing that counts. What does not: which sequences to write (`packing`).
+instant leaves either all of a shard or nothing that counts, and of two runs one has a sequence. What does not: which
+sequences to write (`packing`).
 """
 
 import hashlib
+from collections.abc import Container
+from itertools import count
 from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from triage_assets.shards.catalog import ShardEntry, change_catalog, index_path, load_catalog, tar_path
+from triage_assets.errors import ObjectExists
+from triage_assets.shards.catalog import (
+    Catalog,
+    ShardEntry,
+    change_catalog,
+    index_path,
+    load_catalog,
+    load_index,
+    tar_path,
+)
 from triage_assets.shards.format import END_OF_ARCHIVE, encode_header, padded, padding
 from triage_assets.shards.index import IndexBuilder, encode_index
 from triage_assets.shards.meta import META_NAME, describe_sequence, encode_meta, in_order, index_rows, sequence_folder
@@ -25,11 +38,17 @@ class ShardWriter:
     """Writes one organization's sequences into as few shards as ``seal_bytes`` allows.
 
     A shard is sealed before the sequence that would carry it over ``seal_bytes``; a sequence larger than that has a
-    shard of its own. The organization must have a catalog. Every method may raise `StoreUnwritable`.
+    shard of its own. The organization must have a catalog. ``known`` are the shards that were live when it was decided
+    what to write: where another run has sealed any of the same sequences since, the whole shard is dropped and its
+    sequences are counted in ``n_overtaken``. Every method may raise `StoreUnwritable`.
     """
 
-    def __init__(self, store: Store, organization_key: str, *, seal_bytes: int = SEAL_BYTES) -> None:
+    def __init__(
+        self, store: Store, organization_key: str, known: Container[str] = (), *, seal_bytes: int = SEAL_BYTES
+    ) -> None:
         self.sealed: list[str] = []
+        self.n_overtaken = 0
+        self._known = known
         self._store = store
         self._key = organization_key
         self._seal_bytes = seal_bytes
@@ -70,18 +89,26 @@ class ShardWriter:
         shard, self._open = self._open, None
         if shard is None:
             return
-        with shard.tar as tar:
-            tar.write([END_OF_ARCHIVE])
-            tar.commit()
-            rows = shard.rows.table()
-            index = encode_index(rows, self._key, shard.name)
+        tar, index = tar_path(self._key, shard.name), index_path(self._key, shard.name)
+        try:
             # Both files stay open, and so safe from a sweep, until the catalog names them.
-            with self._store.new_object(index_path(self._key, shard.name)) as new_index:
-                new_index.write([index])
+            with shard.tar, self._store.new_object(index) as new_index:
+                shard.tar.write([END_OF_ARCHIVE])
+                shard.tar.commit()
+                rows = shard.rows.table()
+                data = encode_index(rows, self._key, shard.name)
+                new_index.write([data])
                 new_index.commit()
-                entry = shard.entry(rows, index)
-                change_catalog(self._store, self._key, lambda now: now.with_shards([*now.shards, entry], now.dropped))
-        self.sealed.append(shard.name)
+                entry = shard.entry(rows, data)
+                change_catalog(self._store, self._key, lambda now: self._with_entry(now, entry, rows))
+        except ObjectExists:
+            self.n_overtaken += shard.n_sequences
+        except _Overtaken:
+            self._store.delete(index)
+            self._store.delete(tar)
+            self.n_overtaken += shard.n_sequences
+        else:
+            self.sealed.append(shard.name)
 
     def seal_if_whole(self) -> None:
         """Seal what is finished after a failure elsewhere; drop it where the failure cut a sequence in two."""
@@ -106,10 +133,29 @@ class ShardWriter:
     def _start(self, first_meta: bytes) -> "_OpenShard":
         catalog = load_catalog(self._store, self._key)
         assert catalog is not None
-        # The name follows from the content: a run that is killed and repeated writes the same shard again.
-        digest = hashlib.sha256(self._key.encode() + b"\0" + first_meta).hexdigest()[:8]
-        name = f"{catalog.next_number:06d}-{digest}"
-        return _OpenShard(name, self._store.new_object(tar_path(self._key, name)))
+        # The name follows from the content: a run that is killed and repeated writes the same shard again. Only where
+        # another run is about to seal it, or died so lately that nobody knows, it is the next name.
+        for attempt in count():
+            content = self._key.encode() + b"\0" + first_meta + b"\0" * attempt
+            name = f"{catalog.next_number:06d}-{hashlib.sha256(content).hexdigest()[:8]}"
+            tar = tar_path(self._key, name)
+            if self._store.size(tar) is None and self._store.size(index_path(self._key, name)) is None:
+                return _OpenShard(name, self._store.new_object(tar))
+        raise AssertionError
+
+    def _with_entry(self, now: Catalog, entry: ShardEntry, rows: pa.Table) -> Catalog:
+        """The catalog with a shard of ours. Raises `_Overtaken`."""
+        ours = rows["sequence_id"]
+        for shard in now.shards:
+            if shard.name not in self._known and shard.name not in self.sealed:
+                theirs = load_index(self._store, self._key, shard, ["sequence_id"])["sequence_id"]
+                if pc.any(pc.is_in(ours, value_set=theirs)).as_py():
+                    raise _Overtaken
+        return now.with_shards([*now.shards, entry], now.dropped)
+
+
+class _Overtaken(Exception):  # noqa: N818
+    """Another run has sealed a sequence that is in this shard too."""
 
 
 class _OpenShard:
@@ -121,7 +167,7 @@ class _OpenShard:
         self.size = 0
         self.rows = IndexBuilder()
         self.torn = False
-        self._n_sequences = 0
+        self.n_sequences = 0
         self._meta_digest = hashlib.sha256()
 
     def append(self, buffers: list[bytes | memoryview], size: int, meta: bytes, rows: list[FrameRow]) -> None:
@@ -129,7 +175,7 @@ class _OpenShard:
         self.tar.write(buffers)
         self.size += size
         self.rows.append(rows)
-        self._n_sequences += 1
+        self.n_sequences += 1
         self._meta_digest.update(meta)
         self.torn = False
 
@@ -137,7 +183,7 @@ class _OpenShard:
         return make_entry(
             self.name,
             self.size + len(END_OF_ARCHIVE),
-            self._n_sequences,
+            self.n_sequences,
             rows,
             self._meta_digest.hexdigest(),
             index,
