@@ -39,11 +39,13 @@ def _hang_up(environ: dict[str, Any]) -> None:
 class Faults:
     """What goes wrong from now on; a test changes it at any time.
 
-    ``refusals`` are answers in place of what the server would say, ``lose_answers`` how many writes are carried out and
-    answered by a cut connection, ``cut_bodies`` how many objects are cut in the middle.
+    ``refusals`` are answers to an access key in place of what the server would say, ``expires_after`` how many requests
+    there are before everybody's credentials expire, ``lose_answers`` how many writes are carried out and answered by a
+    cut connection, ``cut_bodies`` how many objects are cut in the middle.
     """
 
     refusals: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    expires_after: int | None = None
     lose_answers: int = 0
     cut_bodies: int = 0
 
@@ -145,12 +147,14 @@ class S3Server:
         authorization = request.headers.get("Authorization", "")
         key = authorization.partition("Credential=")[2].partition("/")[0]
         is_write = request.method not in ("GET", "HEAD")
+        if self.faults.expires_after is not None:
+            self.faults.expires_after -= 1
+        if key == EXPIRED or (self.faults.expires_after is not None and self.faults.expires_after < 0):
+            return _refuse("ExpiredToken", 400, "The provided token has expired.")
         if key in self.faults.refusals:
             return _refuse(*self.faults.refusals[key])
         if key == UNKNOWN:
             return _refuse("InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist.")
-        if key == EXPIRED:
-            return _refuse("ExpiredToken", 400, "The provided token has expired.")
         if key == STRANGER or (key == READER and is_write):
             return _refuse("AccessDenied", 403, "Access Denied")
         if request.path.split("/")[1] == OLD and is_write and any(name in request.environ for name in _CONDITIONS):

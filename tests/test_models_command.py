@@ -70,7 +70,7 @@ def describe(store: FolderStore, backlog: Backlog | None) -> dict[str, tuple[int
 
 
 def everything(store: FolderStore) -> dict[str, bytes]:
-    return {str(file): file.read_bytes() for file in store.root.rglob("*") if file.is_file()}
+    return {found.path: store.read(found.path) for found in store.list("")}
 
 
 def triage(*arguments: str, answer: str | None = None, code: int = 0) -> Result:
@@ -346,6 +346,6 @@ def test_a_kill_in_the_middle_of_forgetting_leaves_nothing_that_looks_whole(
     if after:
         assert model.n_scored is None
     forget_model(store, name)
-    assert [file for file in folder.rglob("*") if file.is_file()] == []
+    assert list(store.list(f"predictions/model={name}")) == []
     score(store, path, backlog_of(10), 3)
     assert describe(store, backlog_of(10))[name] == (9, 1, 0.9)

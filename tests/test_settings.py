@@ -1,5 +1,6 @@
 """Settings: where values come from, and what is said when one is missing or wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -99,9 +100,22 @@ def test_the_review_database_is_a_file_in_the_store(tmp_path: Path) -> None:
     assert load_settings(triage_store="kept").review_url == f"sqlite:///{tmp_path / 'kept' / 'review.sqlite'}"
 
 
-def test_a_store_in_a_bucket_asks_for_a_review_database() -> None:
-    with pytest.raises(SettingsError, match=r"TRIAGE_STORE=s3://bucket/prefix.*Set TRIAGE_REVIEW_DB"):
-        _ = load_settings(triage_store="s3://bucket/prefix").review_url
+def test_the_review_database_of_a_store_in_a_bucket_is_a_file_of_this_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+    def of(store: str) -> str:
+        return load_settings(triage_store=store).review_url
+
+    assert re.fullmatch(
+        rf"sqlite:///{tmp_path}/triage-assets/fires-a-b-[0-9a-f]{{8}}/review.sqlite", of("s3://fires/a/b")
+    )
+    assert of("s3://fires/a/b/") == of("s3://fires/a/b")
+    assert len({of(f"s3://fires{path}") for path in ("", "/a-b", "/a/b", "/../a/b")}) == 4
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")  # to be ignored, by the same rules
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert of("s3://fires").startswith("sqlite:////home/ada/.local/share/triage-assets/fires-")
 
 
 def test_the_password_of_the_review_database_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

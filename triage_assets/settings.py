@@ -3,6 +3,7 @@
 What lives here: names, defaults and checks of what a user configures. What does not: the use of any of it.
 """
 
+import hashlib
 import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -63,7 +64,9 @@ class Settings(BaseSettings):
         "float32", description="bfloat16 is faster and moves scores: its predictions are kept apart."
     )
     triage_review_db: SecretStr | None = Field(
-        None, description="SQLAlchemy URL of the review database; review.sqlite in the store's folder if not set."
+        None,
+        description="SQLAlchemy URL of the review database; if not set, review.sqlite in the store's folder, or in "
+        "this user's data folder where the store is in a bucket.",
     )
     triage_joining: Joining = Field(
         Joining.INHERIT,
@@ -156,12 +159,7 @@ class Settings(BaseSettings):
         if self.triage_review_db is not None:
             return self.triage_review_db.get_secret_value()
         if "://" in self.triage_store:
-            raise SettingsError(
-                "The review database cannot be in the store's bucket",
-                found=f"TRIAGE_STORE={self.triage_store} and no TRIAGE_REVIEW_DB",
-                expected="an SQLAlchemy URL, like postgresql://triage@db/triage or sqlite:////srv/triage/review.sqlite",
-                do="Set TRIAGE_REVIEW_DB.",
-            )
+            return f"sqlite:///{_local_folder(self.triage_store) / 'review.sqlite'}"
         return f"sqlite:///{Path(self.triage_store).absolute() / 'review.sqlite'}"
 
     @property
@@ -197,6 +195,15 @@ def load_settings(**given: object) -> Settings:
             found="; ".join(_describe_fault(*fault) for fault in faults),
             do=f"Correct it in {' and in '.join(sorted(places))}.",
         ) from None
+
+
+def _local_folder(store: str) -> Path:
+    """Where this user keeps what belongs to a store in a bucket and cannot be there; by the rules of XDG."""
+    data = os.environ.get("XDG_DATA_HOME")
+    home = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
+    place = store.rstrip("/")
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "-", place.partition("://")[2]).strip("-.")
+    return home / "triage-assets" / f"{readable:.80}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
 
 
 def _describe_fault(name: str, value: object, fault: str) -> str:

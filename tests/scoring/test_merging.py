@@ -9,6 +9,7 @@ from triage_assets.errors import StoreError
 from triage_assets.folder_store import FolderStore
 from triage_assets.scoring import predictions as predictions_module
 from triage_assets.scoring.files import merging
+from triage_assets.scoring.files import parts as parts_module
 from triage_assets.scoring.files.tables import PART_SCHEMA
 from triage_assets.scoring.predictions import load_current, read_details
 
@@ -231,3 +232,52 @@ def test_what_another_run_commits_before_a_merge_is_kept_and_not_scored_again(st
     run(store, backlog_of(*range(1, 13)), backend=backend, unit_sequences=3)
     assert backend.asked == [10, 11, 12]
     assert sequences(store) == [[*range(1, 8)], [*range(8, 13)]]
+
+
+def test_two_runs_that_merge_the_same_parts_end_in_the_same_files(store, tmp_path, monkeypatch):
+    """The other run merges and deletes what this one is about to read."""
+    merge = merging.merge_parts
+
+    def after_another(folder, *arguments):
+        monkeypatch.setattr(predictions_module, "merge_parts", merge)
+        run(store, *BACKLOGS, backend=RecordingBackend(), unit_sequences=3)
+        return merge(folder, *arguments)
+
+    monkeypatch.setattr(predictions_module, "merge_parts", after_another)
+    report = run(store, *BACKLOGS, backend=RecordingBackend(), unit_sequences=3)
+    assert set(load_current(store, report.name)["part"].to_pylist()) == parts(store).keys()
+    alone = FolderStore(tmp_path / "alone")
+    run(alone, *BACKLOGS, backend=RecordingBackend(), unit_sequences=3)
+    assert contents(store) == contents(alone)
+
+
+def test_a_table_that_another_run_has_made_old_is_made_again(store, monkeypatch):
+    """The other run scores more and merges after this one has merged, and before it writes its table."""
+    more = two_shards(*range(1, 22)), BACKLOGS[1]
+    encode = predictions_module.encode_current
+
+    def after_another(*arguments):
+        monkeypatch.setattr(predictions_module, "encode_current", encode)
+        run(store, *more, backend=RecordingBackend(), unit_sequences=3)
+        return encode(*arguments)
+
+    monkeypatch.setattr(predictions_module, "encode_current", after_another)
+    report = run(store, *BACKLOGS, backend=RecordingBackend(), unit_sequences=3)
+    current = load_current(store, report.name)
+    assert set(current["part"].to_pylist()) <= parts(store).keys()
+    assert all(read_details(store, report.name, which) for which in current["sequence_id"].to_pylist())
+
+
+def test_an_index_is_begun_anew_where_parts_vanish_while_it_is_made(store, monkeypatch):
+    read, backend = parts_module.read_part, RecordingBackend()
+
+    def after_another(*arguments, **options):
+        monkeypatch.setattr(parts_module, "read_part", read)
+        run(store, *BACKLOGS, backend=RecordingBackend(), unit_sequences=3)
+        return read(*arguments, **options)
+
+    with pytest.raises(Killed):
+        run(store, *BACKLOGS, backend=OneUnit(), unit_sequences=3)
+    monkeypatch.setattr(parts_module, "read_part", after_another)
+    run(store, *BACKLOGS, backend=backend, unit_sequences=3)
+    assert backend.asked == []

@@ -24,7 +24,14 @@ from triage_assets.scoring.backends import LocalBackend, ScoringBackend
 from triage_assets.scoring.files.current import CURRENT, encode_current, lay_out, read_current
 from triage_assets.scoring.files.merging import merge_parts
 from triage_assets.scoring.files.model_record import read_permissions, read_record, require_permissions, write_record
-from triage_assets.scoring.files.parts import PartsFolder, load_index, read_part, write_if_changed
+from triage_assets.scoring.files.parts import (
+    PartsFolder,
+    PartsIndex,
+    index_version,
+    load_index,
+    read_part,
+    write_if_changed,
+)
 from triage_assets.scoring.files.tables import DETAIL_COLUMNS, row_to_details
 from triage_assets.scoring.identity import ModelIdentity, predictions_name, read_identity
 from triage_assets.scoring.model_use import ModelUse, Permissions
@@ -39,6 +46,7 @@ logger = logging.getLogger(__name__)
 # Measuring runtimes takes seconds, which fewer sequences than these hardly win back, and their scores are then the same
 # to the last digit on any machine of the same kind.
 _WORTH_MEASURING = 500
+_SETTLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +151,8 @@ def score_backlog(
             run.collect(scorer.score(plans.units, clock, run.tick))
         index = load_index(folder)
     seconds = time.monotonic() - started if plans.units else 0.0
-    merged = merge_parts(folder, index, use.identity, detector)
-    current = lay_out(plans.rows, merged.rows, run.waiting, detector)
-    data = encode_current(current, use.identity, detector)
-    changed = write_if_changed(folder, CURRENT, data)
+    current, data, changed = _settle_files(folder, index, use, plans, run)
     write_record(folder, use if run.n_parts else use.permitting(recorded))
-    for name in merged.replaced:
-        store.delete(folder.path(name))
     return ScoringReport(
         name=folder.name,
         identity=use.identity,
@@ -164,6 +167,33 @@ def score_backlog(
         stage_seconds=clock.seconds(),
         n_workers=len(run.workers),
     )
+
+
+def _settle_files(
+    folder: PartsFolder, index: PartsIndex, use: ModelUse, plans: BacklogPlans, run: ScoringRun
+) -> tuple[pa.Table, bytes, bool]:
+    """Merge parts and lay out the result: the flat table, its bytes, and whether they are others than before.
+
+    Where another run of this model does the same at the same time, the table is made of the newer index.
+    """
+    changed = False
+    for _ in range(_SETTLINGS):
+        try:
+            merged = merge_parts(folder, index, use.identity, use.detector)
+        except StoreError:
+            if index_version(folder) == index.version:
+                raise
+        else:
+            current = lay_out(plans.rows, merged.index.rows, run.waiting, use.detector)
+            data = encode_current(current, use.identity, use.detector)
+            changed = write_if_changed(folder, CURRENT, data) or changed
+            for name in merged.replaced:
+                folder.store.delete(folder.path(name))
+            is_latest = not changed or index_version(folder) == merged.index.version
+            if is_latest:
+                return current, data, changed
+        index = load_index(folder)
+    raise StoreError(f"{folder.location} changes again and again while it is merged", do="Run again in a minute.")
 
 
 def _settle(choice: RuntimeChoice, n_tasks: int) -> RuntimeChoice:

@@ -28,9 +28,9 @@ _PARTS_IN_MEMORY = 64
 
 @dataclass(frozen=True, slots=True)
 class MergedParts:
-    """The index's rows after merging, and the parts that nothing names once all readers' tables are written."""
+    """The index after merging, and the parts that nothing names once all readers' tables are written."""
 
-    rows: pa.Table
+    index: PartsIndex
     replaced: tuple[str, ...]
 
 
@@ -39,7 +39,8 @@ def merge_parts(folder: PartsFolder, index: PartsIndex, identity: ModelIdentity,
 
     ``index`` is that of `load_index`: a row that another part holds better or again counts for its part no more. Which
     rows there are decides the files, whatever order they came in. Parts of another engine version are left alone, and
-    so is every part that the index does not name: another run may have committed it since.
+    so is every part that the index does not name: another run may have committed it since. Raises `StoreError`,
+    perhaps because another run has merged the same parts: then it has stored another index.
     """
     rows = index.rows
     sizes = dict(index.sizes)
@@ -49,7 +50,7 @@ def merge_parts(folder: PartsFolder, index: PartsIndex, identity: ModelIdentity,
     empty = {name for name in sizes if name not in counts}
     small = {name for name in mergeable if counts[name] < MERGED_ROWS}
     if not empty and len(small) < 2:
-        return MergedParts(rows, ())
+        return MergedParts(index, ())
     if len(small) < 2:
         small = set()
     is_moved = pc.is_in(rows["part"], value_set=pa.array(sorted(small), pa.string()))
@@ -63,8 +64,8 @@ def merge_parts(folder: PartsFolder, index: PartsIndex, identity: ModelIdentity,
         places += [part.path] * len(chunk)
     replaced = tuple(sorted((small | empty) - set(places)))
     merged = _with_places(rows, moved["frames_fingerprint"], places)
-    write_index(folder, PartsIndex(merged, {name: size for name, size in sizes.items() if name not in replaced}))
-    return MergedParts(merged, replaced)
+    kept = {name: size for name, size in sizes.items() if name not in replaced}
+    return MergedParts(write_index(folder, PartsIndex(merged, kept, index.version)), replaced)
 
 
 class _PartReader:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -42,17 +42,20 @@ _INDEX_SCHEMA = pa.schema([*_COPIED_FIELDS, ("engine_version", pa.int32()), ("pa
 PART_ORDER = [(name, "ascending") for name in ("organization_key", "sequence_id", "frames_fingerprint")]
 # Details are read one sequence at a time: a group is what such a read decodes.
 _ROWS_PER_GROUP = 100
+_LOADS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class PartsIndex:
     """What is known of every part: ``rows``, one per fingerprint, and ``sizes`` in bytes by the parts' file names.
 
-    A part that is not named here may be another run's, committed since the index was loaded.
+    A part that is not named here may be another run's, committed since the index was loaded. ``version`` is that of the
+    stored index that this is, or was made from.
     """
 
     rows: pa.Table
     sizes: Mapping[str, int]
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +117,56 @@ def load_index(folder: PartsFolder) -> PartsIndex:
     """One row per fingerprint that was ever scored here: its flat columns and the part that holds its details.
 
     Of several rows of one fingerprint a score wins over a failure. Only parts that the stored index does not know are
-    read; the index is written again when that changes it.
+    read; the index is written again when that changes it. Where another run merges parts meanwhile, it is begun anew.
     """
-    sizes = folder.part_sizes()
-    stored = _stored_index(folder)
+    for _ in range(_LOADS):
+        sizes = folder.part_sizes()
+        stored = _stored_index(folder)
+        try:
+            return _with_parts(folder, stored, sizes)
+        except StoreError:
+            if folder.part_sizes() == sizes and index_version(folder) == stored.version:
+                raise
+    raise StoreError(f"{folder.location} changes again and again while it is read", do="Run again in a minute.")
+
+
+def _with_parts(folder: PartsFolder, stored: PartsIndex, sizes: Mapping[str, int]) -> PartsIndex:
+    """The stored index with what has come and without what has gone."""
     current = {name for name, size in sizes.items() if stored.sizes.get(name) == size}
     new = sorted(sizes.keys() - current)
     if not new and stored.sizes.keys() == sizes.keys():
         return stored
     kept = stored.rows.filter(pc.is_in(stored.rows["part"], pa.array(sorted(current), pa.string())))
     rows = _best_rows(pa.concat_tables([kept, *(_index_rows(folder, name) for name in new)]).combine_chunks())
-    index = PartsIndex(rows, sizes)
-    write_index(folder, index)
-    return index
+    return write_index(folder, PartsIndex(rows, sizes, stored.version))
 
 
-def write_index(folder: PartsFolder, index: PartsIndex) -> None:
-    """Store the index."""
+def write_index(folder: PartsFolder, index: PartsIndex) -> PartsIndex:
+    """Store the index in the place of the one that it was made from. Raises `StoreError` where that has been replaced.
+
+    What an index does not name is deleted after it. So that no run deletes by what another one has overtaken, the
+    stored indexes come one after the other.
+    """
     metadata = {"format_version": str(_INDEX_FORMAT_VERSION), "parts": json.dumps(dict(index.sizes), sort_keys=True)}
-    folder.store.write(folder.path(INDEX), to_ipc(index.rows.replace_schema_metadata(metadata)))
+    data = to_ipc(index.rows.replace_schema_metadata(metadata))
+    path = folder.path(INDEX)
+
+    def change(present: bytes | None) -> bytes:
+        if _version_of(present) != index.version:
+            raise StoreError(f"{folder.store.location}/{path} was replaced by another run", do="Run again.")
+        return data
+
+    folder.store.update(path, change)
+    return replace(index, version=_version_of(data))
+
+
+def index_version(folder: PartsFolder) -> str | None:
+    """Which index is stored now, None where there is none."""
+    return _version_of(folder.store.read_or_none(folder.path(INDEX)))
+
+
+def _version_of(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def stamp(identity: ModelIdentity, detector: str, format_version: int = FORMAT_VERSION) -> dict[str, str]:
@@ -161,8 +195,11 @@ def read_ipc(folder: PartsFolder, name: str, format_version: int = FORMAT_VERSIO
     Raises `StoreError` where it is damaged or older than ``format_version``, `NewerFormat` where it is newer.
     """
     data = folder.store.read_or_none(folder.path(name))
-    if data is None:
-        return None
+    return None if data is None else decode_ipc(folder, name, data, format_version)
+
+
+def decode_ipc(folder: PartsFolder, name: str, data: bytes, format_version: int = FORMAT_VERSION) -> pa.Table:
+    """What `to_ipc` encoded. Raises as `read_ipc` does."""
     try:
         table = pa.ipc.open_file(pa.BufferReader(data)).read_all()
     except (pa.ArrowException, OSError) as error:
@@ -189,15 +226,18 @@ def damaged(folder: PartsFolder, name: str, found: str) -> StoreError:
 
 
 def _stored_index(folder: PartsFolder) -> PartsIndex:
-    try:
-        table = read_ipc(folder, INDEX, _INDEX_FORMAT_VERSION)
-        if table is not None:
-            return PartsIndex(table.replace_schema_metadata(None), json.loads(table.schema.metadata[b"parts"]))
-    except StoreError as error:
-        if folder.store.size(folder.path(INDEX)) is None or not _is_damage(error):
-            raise
-        logger.warning("%s It is made again from the parts.", error)
-    return PartsIndex(_INDEX_SCHEMA.empty_table(), {})
+    data = folder.store.read_or_none(folder.path(INDEX))
+    version = _version_of(data)
+    if data is not None:
+        try:
+            table = decode_ipc(folder, INDEX, data, _INDEX_FORMAT_VERSION)
+            parts = json.loads(table.schema.metadata[b"parts"])
+            return PartsIndex(table.replace_schema_metadata(None), parts, version)
+        except StoreError as error:
+            if not _is_damage(error):
+                raise
+            logger.warning("%s It is made again from the parts.", error)
+    return PartsIndex(_INDEX_SCHEMA.empty_table(), {}, version)
 
 
 def _is_damage(error: StoreError) -> bool:
