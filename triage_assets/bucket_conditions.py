@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PROBE = ".conditional-put-probe"
 
+_NO_ETAG = f'"{"0" * 32}"'
 # 409 is the answer while another conditional put of the same key is under way.
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _NOT_IMPLEMENTED = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "501"})
@@ -36,7 +37,7 @@ def prove_conditional_puts(bucket: Bucket) -> None:
     with bucket.asking("write", StoreUnwritable) as client:
         client.put_object(Bucket=bucket.name, Key=key, Body=b"")
         _prove(bucket, lambda: client.put_object(Bucket=bucket.name, Key=key, Body=b"", IfNoneMatch="*"))
-        _prove(bucket, lambda: client.put_object(Bucket=bucket.name, Key=key, Body=b"", IfMatch='"0"'))
+        _prove(bucket, lambda: client.put_object(Bucket=bucket.name, Key=key, Body=b"", IfMatch=_NO_ETAG))
 
 
 def prove_conditional_completion(bucket: Bucket) -> None:
@@ -44,7 +45,7 @@ def prove_conditional_completion(bucket: Bucket) -> None:
     name, key = bucket.name, bucket.key(PROBE)
     with bucket.asking("write", StoreUnwritable) as client:
         upload = client.create_multipart_upload(Bucket=name, Key=key)["UploadId"]
-        etag = client.upload_part(Bucket=name, Key=key, UploadId=upload, PartNumber=1, Body=b"")["ETag"]
+        etag = client.upload_part(Bucket=name, Key=key, UploadId=upload, PartNumber=1, Body=b"0")["ETag"]
         parts: CompletedMultipartUploadTypeDef = {"Parts": [{"ETag": etag, "PartNumber": 1}]}
         _prove(
             bucket,

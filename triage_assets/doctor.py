@@ -39,8 +39,11 @@ def check_store() -> str:
     """The store takes a file, and belongs to the annotator that the settings name."""
     settings = load_settings()
     store = open_store(settings.triage_store)
-    store.write("doctor.probe", b"probe")
-    store.delete("doctor.probe")
+    probe = f"doctor-{uuid.uuid4().hex}.probe"
+    with store.new_object(probe) as new:  # which asks the most of a store
+        new.write([b"probe"])
+        new.commit()
+    store.delete(probe)
     if store.annotator() and settings.annotator_api_url:
         store.stamp(settings.annotator_api_url)
     return f"{store.location} can be written; filled from {store.annotator() or 'nothing yet'}"

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from triage_viewer.context import Context
 
-from tests.s3_server import PLAIN, READER, S3Server, become
+from tests.s3_server import FORGETFUL, PLAIN, READER, S3Server, become
 from tests.viewer.conftest import serve
 from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.orchestrate import materialize, open_instance
@@ -75,6 +75,15 @@ def test_every_command_works_on_a_bucket(in_bucket: Workplace) -> None:
     in_bucket.triage("shards", "verify", code=1)
     in_bucket.triage("shards", "reindex")
     assert in_bucket.store.read(catalog) == content
+
+
+def test_the_doctor_finds_a_bucket_that_cannot_hold_a_store(
+    in_bucket: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIAGE_STORE", f"s3://{FORGETFUL}/triage")
+    said = " ".join(in_bucket.triage("doctor", code=1).output.split())
+    assert "no conditional puts" in said
+    assert "Name a bucket that has them, or a folder, in TRIAGE_STORE" in said
 
 
 def test_predictions_alone_are_made_from_what_is_in_the_bucket(in_bucket: Workplace) -> None:
