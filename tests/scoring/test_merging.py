@@ -281,3 +281,20 @@ def test_an_index_is_begun_anew_where_parts_vanish_while_it_is_made(store, monke
     monkeypatch.setattr(parts_module, "read_part", after_another)
     run(store, *BACKLOGS, backend=backend, unit_sequences=3)
     assert backend.asked == []
+
+
+def test_a_part_that_another_run_is_deleting_is_not_preferred_to_what_became_of_it(store, monkeypatch):
+    """The other run has stored its index and not yet deleted what that does not name."""
+
+    def interrupted(path):
+        raise Killed
+
+    backlogs = BACKLOGS[1], two_shards(1, 2, 3)
+    with monkeypatch.context() as killed, pytest.raises(Killed):
+        killed.setattr(store, "delete", interrupted)
+        run(store, *backlogs, backend=RecordingBackend(), unit_sequences=3)
+    merged, *left = sorted(parts(store).items(), key=lambda part: -len(part[1]))
+    assert len(merged[1]) == 6 and len(left) == 2, "what was merged is still there"
+    report = run(store, *backlogs, backend=RecordingBackend(), unit_sequences=3)
+    assert parts(store).keys() == {merged[0]}
+    assert set(load_current(store, report.name)["part"].to_pylist()) == {merged[0]}

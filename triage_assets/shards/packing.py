@@ -80,7 +80,7 @@ def pack_frames(
     swept = sweep_leftovers(store, organization_key)
     tally: Counter[str] = Counter()
     sealed: list[str] = []
-    while True:
+    while True:  # each time round, another run has sealed something meanwhile
         known = frozenset(shard.name for shard in catalog.shards)
         wanted = _Wanted(_Held(store, organization_key, retry_unusable), sequences)
         with (

@@ -137,7 +137,8 @@ def _with_parts(folder: PartsFolder, stored: PartsIndex, sizes: Mapping[str, int
     if not new and stored.sizes.keys() == sizes.keys():
         return stored
     kept = stored.rows.filter(pc.is_in(stored.rows["part"], pa.array(sorted(current), pa.string())))
-    rows = _best_rows(pa.concat_tables([kept, *(_index_rows(folder, name) for name in new)]).combine_chunks())
+    # What the index names wins over what it does not: that may be a part which another run has merged and is deleting.
+    rows = _best_rows(pa.concat_tables([kept, *(_index_rows(folder, name) for name in new)]), n_named=len(kept))
     return write_index(folder, PartsIndex(rows, sizes, stored.version))
 
 
@@ -252,13 +253,16 @@ def _index_rows(folder: PartsFolder, name: str) -> pa.Table:
     return rows.replace_schema_metadata(None).cast(_INDEX_SCHEMA)
 
 
-def _best_rows(rows: pa.Table) -> pa.Table:
-    """The first row of each fingerprint: scored before dropped, then by part."""
+def _best_rows(rows: pa.Table, n_named: int) -> pa.Table:
+    """One row of each fingerprint: scored before dropped, one of the ``n_named`` first before others, then by part."""
     ordered = rows.append_column("is_dropped", pc.is_valid(rows["dropped_reason"]))
-    ordered = ordered.sort_by([("frames_fingerprint", "ascending"), ("is_dropped", "ascending"), ("part", "ascending")])
+    ordered = ordered.append_column("is_new", pa.array(np.arange(len(rows)) >= n_named))
+    order = ("frames_fingerprint", "is_dropped", "is_new", "part")
+    ordered = ordered.sort_by([(name, "ascending") for name in order]).combine_chunks()
     codes = ordered["frames_fingerprint"].combine_chunks().dictionary_encode().indices.to_numpy()
     _, first = np.unique(codes, return_index=True)
-    return ordered.drop_columns(["is_dropped"]).take(pa.array(first)).replace_schema_metadata(None)
+    best = ordered.drop_columns(["is_dropped", "is_new"]).take(pa.array(first))
+    return best.replace_schema_metadata(None)
 
 
 def write_if_changed(folder: PartsFolder, name: str, data: bytes) -> bool:
