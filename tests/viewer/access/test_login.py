@@ -18,6 +18,7 @@ from triage_viewer.context import Context
 from tests.groups.review_rows import dump
 from tests.viewer.access.people import (
     GROUPS,
+    PAGE_OR_NOT_BUILT,
     PASSWORD,
     SESSION,
     STRANGER,
@@ -33,7 +34,7 @@ from triage_assets.review.accounts import Accounts
 
 
 def test_strangers_see_the_page_and_nothing_else(context: Context, client: httpx.Client) -> None:
-    assert client.get("/").status_code == 200
+    assert client.get("/").status_code in PAGE_OR_NOT_BUILT
     assert client.get(SESSION).json() == STRANGER
     before = dump(context.review)
     paths = [path for path in create_app(context).openapi()["paths"] if path != SESSION]
@@ -48,10 +49,12 @@ def test_strangers_see_the_page_and_nothing_else(context: Context, client: httpx
 
 
 @pytest.mark.parametrize("path", ["/API/v1/sequence_groups/", "//api/v1/sequence_groups/", "/x/../api/v1/x", "/api"])
-def test_a_path_in_disguise_is_no_path(client: httpx.Client, path: str) -> None:
+def test_a_path_in_disguise_leads_to_no_data(client: httpx.Client, path: str) -> None:
     with socket.create_connection((client.base_url.host, client.base_url.port)) as raw:
         raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        assert raw.makefile("rb").readline().split()[1] in (b"401", b"404")
+        answer = raw.makefile("rb").read()
+    status, head = int(answer.split()[1]), answer.partition(b"\r\n\r\n")[0].lower()
+    assert status in (401, 404) or (status in PAGE_OR_NOT_BUILT and b"content-type: text/" in head), head
 
 
 @pytest.mark.parametrize("path", ["/%61pi/v1/sequence_groups/stats", "/api%2Fv1/sequence_groups/stats"])

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -72,11 +73,11 @@ def store(demo_store: Path, tmp_path: Path) -> Path:
 
 
 @contextmanager
-def served(folder: Path, rules: AccessRules = LOCAL) -> Iterator[str]:
+def served(folder: Path, rules: AccessRules = LOCAL, now: Callable[[], float] = time.time) -> Iterator[str]:
     """The application over a store and the review database in it, and its address."""
     review = open_review(f"sqlite:///{folder / 'review.sqlite'}")
     try:
-        with serve(Context(open_store(str(folder)), review, actor="ana"), rules) as client:
+        with serve(Context(open_store(str(folder)), review, actor="ana"), rules, now) as client:
             yield str(client.base_url).rstrip("/")
     finally:
         review.close()

@@ -11,7 +11,9 @@ PAGES = ["/triage", "/groups", "/run"]
 @pytest.mark.parametrize("path", PAGES)
 def test_an_address_leads_to_its_page(page: Page, address: str, path: str) -> None:
     page.goto(f"{address}{path}")
-    expect(page.get_by_role("navigation").get_by_role("link").and_(page.locator("[aria-current=page]"))).to_have_count(1)
+    expect(page.get_by_role("navigation").get_by_role("link").and_(page.locator("[aria-current=page]"))).to_have_count(
+        1
+    )
 
 
 def test_an_unknown_page_says_so(page: Page, address: str) -> None:

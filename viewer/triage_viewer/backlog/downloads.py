@@ -26,6 +26,7 @@ from triage_viewer.backlog.table import BacklogTable, Positions
 ITEM_COLUMNS = (
     "key", "sequence_id", "triage_score", "model_scores", "n_models_review", "model_version", "score",
     "trigger_frame_index", "n_frames_unusable", "organization_name", "camera_name", "started_at", "group_id",
+    "annotation_stage",
 )  # fmt: skip
 
 _ROWS_AT_ONCE = 10_000

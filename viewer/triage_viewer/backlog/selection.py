@@ -24,7 +24,7 @@ UNGROUPED = "none"
 Sort = Literal["priority", "triage_bucket", "n_models_review", Column]
 """``priority``: where models disagree To Review first, then the highest score, as the worklist has it."""
 
-_KEPT_BYTES = 64_000_000
+_KEPT_BYTES = 40_000_000  # ten selections of a million rows
 _AT_ONCE = 2
 
 
@@ -135,10 +135,9 @@ class Selections:
         """Which rows the filter's part that moves with the threshold wants, buckets aside; None for all."""
         if rows.model is None and not rows.disagreements:
             return None
-        flags = self.table.disagree(threshold) if rows.disagreements else self.table.is_review(threshold)
-        if rows.model is not None:
-            flags = flags & (self.table.scores[self.model_number(rows.model)] >= threshold)
-        return flags
+        model = None if rows.model is None else self.model_number(rows.model)
+        flags = self.table.reaches(threshold, model)
+        return flags & self.table.disagree(threshold) if rows.disagreements else flags
 
     def all_of(self, rows: Filter, threshold: float) -> Flags | None:
         """Which rows the whole filter wants; None for all."""

@@ -25,8 +25,7 @@ export function ThemeChoice() {
   }, [theme]);
   return (
     <Button kind="quiet" onClick={() => setTheme(NEXT[theme])} title={`Change to ${NEXT[theme]}`}>
-      <span className="unseen">Colours: </span>
-      {theme}
+      Colours: {theme}
     </Button>
   );
 }

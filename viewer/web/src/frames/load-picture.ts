@@ -1,0 +1,39 @@
+import { ask } from "../api/client";
+import { asProblem, Problem } from "../api/problem";
+
+const FIRST_PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/**
+ * How long to wait before the attempt after this one, counted from 1: a server that has too many pictures to make has
+ * room a moment later, one that is gone may be back any time. It goes on for as long as somebody looks.
+ */
+export function pauseAfter(attempt: number): number {
+  return Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
+}
+
+/** Fetch and decode a picture, so that showing it takes no time. Throws `Problem`. */
+export async function loadPicture(address: string): Promise<void> {
+  const image = new Image();
+  image.src = address;
+  try {
+    await image.decode();
+  } catch {
+    throw await explainPicture(address);
+  }
+}
+
+/** Why a picture cannot be shown: an image does not tell, so the server is asked for its sentence. */
+export async function explainPicture(address: string): Promise<Problem> {
+  try {
+    await ask(fetch(address).then(readRefusal));
+  } catch (error) {
+    return asProblem(error);
+  }
+  return new Problem(422, "The browser cannot show this picture.");
+}
+
+async function readRefusal(response: Response): Promise<{ error?: unknown; response: Response }> {
+  if (response.ok) return { response };
+  return { error: await response.json().catch(() => ({})), response };
+}

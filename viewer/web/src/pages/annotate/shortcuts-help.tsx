@@ -1,0 +1,48 @@
+import { Button } from "../../components/button";
+import { Dialog } from "../../components/dialog";
+import { plain } from "../../components/words";
+import { FALSE_POSITIVE_KEYS, SMOKE_KEYS } from "./labels";
+import { UNSURE_KEY } from "./shortcuts";
+import styles from "./shortcuts-help.module.css";
+
+const ACTIONS = [
+  ["Enter", "save, and go to the next"],
+  [UNSURE_KEY, "unsure, or sure again"],
+  ["s or →", "skip: go to the next without saving"],
+  ["←", "go back to the one before"],
+  ["Space", "play or pause, in the player"],
+  ["?", "show or hide these keys"],
+] as const;
+
+/** Every key that does something while annotating. */
+export function ShortcutsHelp({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keys" onClose={onClose}>
+      <Keys title="What to do" keys={ACTIONS} />
+      <Keys title="Smoke" keys={Object.entries(SMOKE_KEYS).map(([name, key]) => [key, plain(name)])} />
+      <Keys
+        title="False positive"
+        keys={Object.entries(FALSE_POSITIVE_KEYS).map(([name, key]) => [key, plain(name)])}
+      />
+      <Button onClick={onClose}>Close</Button>
+    </Dialog>
+  );
+}
+
+function Keys({ title, keys }: { title: string; keys: readonly (readonly [string, string])[] }) {
+  return (
+    <section>
+      <h3>{title}</h3>
+      <dl className={styles.keys}>
+        {keys.map(([key, does]) => (
+          <div key={key}>
+            <dt>
+              <kbd className="number">{key}</kbd>
+            </dt>
+            <dd>{does}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
