@@ -80,6 +80,7 @@ def served(store: FolderStore) -> Iterator[httpx.Client]:
         closing(open_review(f"sqlite:///{review}")) as database,
         serve(Context(store, database, "bob")) as client,
     ):
+        client.timeout = httpx.Timeout(120.0)  # Dagster is loaded for the first question
         yield client
 
 

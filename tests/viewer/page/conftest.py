@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 from triage_viewer.access.rules import LOCAL, AccessRules
 from triage_viewer.context import Context
 from triage_viewer.page_files import PAGE
@@ -36,6 +36,8 @@ FLAGS = [
     "--no-first-run",
 ]
 SEQUENCES = 60
+PATIENCE_MS = 15_000  # two processors may be shared by many tests
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -112,7 +114,7 @@ def open_page(browser: Browser) -> OpenPage:
     ) -> Iterator[Page]:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=colors)  # type: ignore[arg-type]
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         faults: list[str] = []
 
         def note_console(message: ConsoleMessage) -> None:

@@ -67,9 +67,7 @@ def looking_only(store: Path, open_page: OpenPage, path: str) -> Iterator[Page]:
         page.get_by_label("Name").fill("vera")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("banner")).to_contain_text(
-            "vera", timeout=30_000
-        )  # two processors may be shared by many tests
+        expect(page.get_by_role("banner")).to_contain_text("vera")
         yield page
 
 

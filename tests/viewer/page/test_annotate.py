@@ -208,6 +208,9 @@ def test_keys_are_shown_on_demand(
         expect(page.get_by_role("radio", name="antenna", exact=True)).not_to_be_checked()
         page.keyboard.press("Escape")
         expect(keys).to_have_count(0)
+        for is_shown in (1, 0):
+            page.keyboard.press("?")
+            expect(keys).to_have_count(is_shown)
         page.keyboard.press("a")
         expect(page.get_by_role("radio", name="antenna", exact=True)).to_be_checked()
 

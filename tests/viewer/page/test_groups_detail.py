@@ -1,7 +1,9 @@
 """One group: looking at its members, and everything that people decide about it."""
 
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,41 @@ def test_a_conflict_stays_until_the_two_say_the_same(
         banner.get_by_role("button", name="Make the group wildfire").click()
         expect(banner).to_have_count(0)
         assert get_group(address, group["id"])["smoke_type"] == "wildfire"
+
+
+@pytest.fixture
+def crowd(store: Path) -> int:
+    """A group that almost every sequence is in."""
+    with closing(sqlite3.connect(store / "review.sqlite")) as review, review:
+        (group_id,) = review.execute("SELECT id FROM sequence_groups ORDER BY member_count DESC LIMIT 1").fetchone()
+        review.execute("UPDATE sequences SET group_id = ? WHERE group_id IS NOT NULL", (group_id,))
+        review.execute(
+            "UPDATE sequence_groups SET member_count = "
+            "(SELECT count(*) FROM sequences WHERE group_id = sequence_groups.id)"
+        )
+    return int(group_id)
+
+
+def test_a_large_group_has_pages_of_members_and_one_label_for_all(
+    crowd: int, address: str, open_page: OpenPage, screenshot: Screenshot
+) -> None:
+    expected = ids(get_group(address, crowd))
+    assert len(expected) > 50
+    with open_page(f"{address}/groups/{crowd}") as page:
+        cards = page.get_by_role("article")
+        expect(page.get_by_text(f"1–50 of {len(expected)} members").first).to_be_visible()
+        expect(cards).to_have_count(50)
+        screenshot(page, "group-crowd")
+        page.get_by_role("button", name="Next").first.click()
+        expect(page.get_by_text(f"51–{len(expected)} of {len(expected)} members").first).to_be_visible()
+        expect(cards).to_have_count(len(expected) - 50)
+        choose_label(page, "dust")
+        page.get_by_role("button", name=f"Label {len(expected)} members as dust").click()
+        page.get_by_role("dialog").get_by_role("button", name="Label").click()
+        expect(page.get_by_text(f"{len(expected)} members labelled.")).to_be_visible()
+        page.get_by_role("link", name="Annotate the members").click()
+        expect(page.get_by_role("heading", name=f"Annotate sequence {expected[50]}", exact=True)).to_be_visible()
+        expect(page.get_by_text(f"51 of {len(expected)}", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,13 @@ def test_the_facts_are_those_of_the_store(film: Page, alarm: Found) -> None:
     )
 
 
+def test_the_trigger_is_a_click_away(film: Page, alarm: Found) -> None:
+    film.keyboard.press("Home")
+    expect_frame(film, 1, alarm["n_frames"])
+    film.get_by_role("button", name=f"frame {trigger_number(alarm)}", exact=True).click()
+    expect_frame(film, trigger_number(alarm), alarm["n_frames"])
+
+
 def test_its_group_is_a_click_away(page: Page, address: str) -> None:
     grouped = find_sequence(address, lambda each: each["group_id"] is not None)
     open_sequence(page, address, grouped["sequence_id"])

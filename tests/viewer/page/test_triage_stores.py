@@ -143,6 +143,30 @@ def test_a_split_that_breaks_while_it_is_open_stays_and_says_so(folder: Path, sp
         expect(total_said(page)).to_contain_text(f"of {N}")
 
 
+def test_one_may_scroll_away_from_what_is_open(split: str, open_page: OpenPage) -> None:
+    first = ask(split, "rows")["items"][0]["sequence_id"]
+    with open_page(f"{split}/triage?sequence={first}", expects=("404",)) as page:
+        expect(grid(page).locator("[aria-selected=true]")).to_contain_text(str(first))
+        grid(page).hover()
+        page.mouse.wheel(0, 100_000)
+        last = ask(split, "rows", offset=N - 1)["items"][0]["sequence_id"]
+        expect(rows(page).last).to_contain_text(str(last))
+        page.wait_for_load_state("networkidle")
+        expect(total_said(page)).to_have_text(re.compile(rf"–{N} of {N}$"))
+
+
+def test_a_row_that_is_not_loaded_yet_is_opened_when_it_is(split: str, open_page: OpenPage) -> None:
+    first = ask(split, "rows")["items"][0]["sequence_id"]
+    last = ask(split, "rows", offset=N - 1)["items"][0]["sequence_id"]
+    # Neither has frames: the pane says so.
+    with open_page(f"{split}/triage?sequence={first}", expects=("404",)) as page:
+        expect(grid(page).locator("[aria-selected=true]")).to_contain_text(str(first))
+        grid(page).focus()
+        page.keyboard.press("End")
+        expect(page.get_by_role("complementary", name=f"Sequence {last}")).to_be_visible()
+        expect(grid(page).locator("[aria-selected=true]")).to_contain_text(str(last))
+
+
 def test_rows_far_down_are_loaded_where_one_scrolls(split: str, open_page: OpenPage) -> None:
     with open_page(f"{split}/triage") as page:
         expect(total_said(page)).to_contain_text(f"of {N}")

@@ -8,8 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from playwright.sync_api import Locator, Page, Request
 
-REST_MS = 150
-
 
 def ask(address: str, route: str, **wanted: Any) -> Any:
     """What the server answers."""

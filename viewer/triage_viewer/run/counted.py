@@ -59,8 +59,8 @@ class Counted:
         """Whether everything could be read."""
         organizations = self.sequences.stored.organizations if self.sequences.stored else []
         models = self.predictions.stored.models if self.predictions.stored else []
-        troubles = [self.groups.trouble, *(each.trouble for each in (*organizations, *models))]
-        return not any(troubles)
+        is_read = all(each.trouble is None for each in organizations) and all(each.trouble is None for each in models)
+        return is_read and self.groups.trouble is None
 
 
 def count_all(store: Store, files: Files, backlog: StoredBacklog | None) -> Counted:

@@ -12,25 +12,30 @@ export function pauseAfter(attempt: number): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
 }
 
+export const CANNOT_SHOW = new Problem(422, "The browser cannot show this picture.");
+
 /** Fetch and decode a picture, so that showing it takes no time. Throws `Problem`. */
 export async function loadPicture(address: string): Promise<void> {
-  const image = new Image();
-  image.src = address;
-  try {
-    await image.decode();
-  } catch {
-    throw await explainPicture(address);
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
+    const image = new Image();
+    image.src = address;
+    try {
+      await image.decode();
+      return;
+    } catch {
+      const trouble = await explainPicture(address);
+      if (trouble !== null) throw trouble;
+    }
   }
+  throw CANNOT_SHOW;
 }
 
-/** Why a picture cannot be shown: an image does not tell, so the server is asked for its sentence. */
-export async function explainPicture(address: string): Promise<Problem> {
-  try {
-    await ask(fetch(address).then(readRefusal));
-  } catch (error) {
-    return asProblem(error);
-  }
-  return new Problem(422, "The browser cannot show this picture.");
+/**
+ * Why a picture did not come: an image does not tell, so the server is asked for its sentence. Null where it has the
+ * picture now: what was wrong has passed, or it is the browser that cannot show it.
+ */
+export async function explainPicture(address: string): Promise<Problem | null> {
+  return ask(fetch(address).then(readRefusal)).then(() => null, asProblem);
 }
 
 async function readRefusal(response: Response): Promise<{ error?: unknown; response: Response }> {

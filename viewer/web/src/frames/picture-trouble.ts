@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import type { Problem } from "../api/problem";
-import { explainPicture, pauseAfter } from "./load-picture";
+import { CANNOT_SHOW, explainPicture, pauseAfter } from "./load-picture";
 
 type Failure = { address: string; attempt: number; trouble: Problem | null };
 
@@ -18,10 +18,13 @@ export function usePictureTrouble(address: string) {
     const timer = setTimeout(() => setFailure(next), pauseAfter(attempt));
     return () => clearTimeout(timer);
   }, [goesOn, address, attempt]);
-  return {
-    trouble: current?.trouble ?? null,
-    attempt,
-    noteError: () =>
-      void explainPicture(address).then((trouble) => setFailure({ address, attempt, trouble })),
+  const noteError = async () => {
+    const trouble = await explainPicture(address);
+    setFailure(
+      trouble === null && attempt === 1
+        ? { address, attempt: 2, trouble: null }
+        : { address, attempt, trouble: trouble ?? CANNOT_SHOW },
+    );
   };
+  return { trouble: current?.trouble ?? null, attempt, noteError: () => void noteError() };
 }

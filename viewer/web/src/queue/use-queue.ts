@@ -53,8 +53,7 @@ const WAITING: ReadonlySet<string> = new Set(["imported", "ready_to_annotate", "
 /** How to find the next one after a place, as it was before saving. */
 export function useFindNext(queue: Queue | null, includesLabelled: boolean) {
   const client = useQueryClient();
-  return async (place: Place | null): Promise<Found> => {
-    const next = place?.next ?? null;
+  return async ({ next }: Place): Promise<Found> => {
     return queue === null || includesLabelled ? { step: next, passed: 0 } : passLabelled(client, queue, next);
   };
 }

@@ -51,9 +51,11 @@ export default function AnnotatePage({ sequenceId }: { sequenceId: number }) {
       saved.annotation.group_propagation_warning !== null || saved.annotation.conflicts_with_group !== null;
     if (isConflict) conflicts.raise(saved.annotation.sequence_id);
     else announce({ text: describeSaved(saved, choice) });
-    if (queue && !isConflict) void advance.goOn(place);
+    if (place && !isConflict) void advance.goOn(place);
   };
-  const isBusy = annotation.saving.isPending || advance.isLooking;
+  // What is next is known before anything is saved: saving may take this one out of the queue.
+  const isPlaceComing = queue !== null && place === null && queueError === null;
+  const isBusy = annotation.saving.isPending || advance.isLooking || isPlaceComing;
   const submit = (order: Draft) => {
     if (!may || isBusy || !annotation.standing.isSuccess || whatIsMissing(order.choice)) return;
     annotation.saving.mutate(order, { onSuccess: (saved) => finish(saved, order.choice) });
@@ -62,7 +64,7 @@ export default function AnnotatePage({ sequenceId }: { sequenceId: number }) {
     if (!annotation.isOvertaken) submit(annotation.order);
   };
   const skip = () => {
-    if (queue && place && !advance.isLooking) void advance.goOn(place);
+    if (place && !advance.isLooking) void advance.goOn(place);
   };
   const choose = (choice: Choice) => {
     if (may && annotation.standing.isSuccess && !annotation.saving.isPending) annotation.choose(choice);

@@ -1,3 +1,4 @@
+import { useEffect } from "react";
 import { Button } from "../../components/button";
 import { Dialog } from "../../components/dialog";
 import { plain } from "../../components/words";
@@ -16,6 +17,13 @@ const ACTIONS = [
 
 /** Every key that does something while annotating. */
 export function ShortcutsHelp({ onClose }: { onClose: () => void }) {
+  useEffect(() => {
+    const listen = ({ key }: KeyboardEvent) => {
+      if (key === "?") onClose();
+    };
+    document.addEventListener("keydown", listen);
+    return () => document.removeEventListener("keydown", listen);
+  }, [onClose]);
   return (
     <Dialog title="Keys" onClose={onClose}>
       <Keys title="What to do" keys={ACTIONS} />

@@ -23,7 +23,7 @@ export function useAdvance(queue: Queue | null, here: Step, includesLabelled: bo
     };
   }, [here.sequenceId]);
   const go = (step: Step) => navigate(stepAddress(step, queue, { includesLabelled }));
-  const goOn = async (place: Place | null): Promise<void> => {
+  const goOn = async (place: Place): Promise<void> => {
     setIsLooking(true);
     try {
       const { step, passed } = await findNext(place);

@@ -38,10 +38,13 @@ export function useAnnotation(sequenceId: number) {
     onSuccess: ({ annotation }, order) => {
       client.setQueryData(askStanding(order.sequenceId).queryKey, (now) => now && { ...now, annotation });
       drop(order.sequenceId);
+      refresh();
     },
     // Where another was faster the draft stays, and beside it is shown what they wrote.
-    onError: (_, order) => keep(order),
-    onSettled: refresh,
+    onError: (_, order) => {
+      keep(order);
+      return client.invalidateQueries({ queryKey: askStanding(order.sequenceId).queryKey });
+    },
   });
   return {
     standing,

@@ -1,17 +1,17 @@
 /** What people change about a group, as requests. What does not live here: what is asked (`questions`). */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { api, ask, type Schemas } from "../../api/client";
+import { api, ask, askWithTag, type Schemas } from "../../api/client";
 import { keys } from "../../api/keys";
 import { asProblem, Problem } from "../../api/problem";
 import { useAnnounce } from "../../components/announcements";
 import type { Label } from "../annotate/labels";
-import { readMemberIds } from "./questions";
+import { type GroupAnswer, readMemberIds } from "./questions";
 
-/** Everything that a decision may have changed is asked for again. */
-export function useRefresh(): () => Promise<void> {
+/** Everything that a decision may have changed is asked for again; nobody waits for it who has their answer. */
+export function useRefresh(): () => void {
   const client = useQueryClient();
-  return () => client.invalidateQueries({ queryKey: keys.reviewed() });
+  return () => void client.invalidateQueries({ queryKey: keys.reviewed() });
 }
 
 export function isChangedMeanwhile(error: unknown): boolean {
@@ -27,16 +27,26 @@ export type GroupChange = Omit<Schemas["GroupUpdate"], "relabel_copies"> & { rel
 
 /** Change a group that is still what was looked at; where it is not, it is shown anew and nothing is changed. */
 export function useGroupUpdate(groupId: number, tag: string | null) {
+  const client = useQueryClient();
   const refresh = useRefresh();
+  const queryKey = keys.reviewed("groups", groupId, "members");
   return useMutation({
     mutationFn: (body: GroupChange) =>
-      ask(
+      askWithTag(
         api.PATCH("/api/v1/sequence_groups/{group_id}", {
           params: { path: { group_id: groupId }, header: { "if-match": tag } },
           body: { relabel_copies: false, ...body },
         }),
       ),
-    onSettled: refresh,
+    onSuccess: ({ data, tag: newTag }) => {
+      // The next change is made by this tag: by the former one it would be refused for this one's sake.
+      client.setQueriesData<GroupAnswer>(
+        { queryKey },
+        (now) => now && { group: { ...now.group, ...(data as Schemas["GroupRead"]) }, tag: newTag },
+      );
+      refresh();
+    },
+    onError: () => client.invalidateQueries({ queryKey }),
   });
 }
 

@@ -43,7 +43,10 @@ export function GroupHead({ group, tag }: { group: Group; tag: string | null }) 
         {first && (
           <Link
             className={styles.action}
-            href={annotateAddress(first.sequence_id, `group=${group.id}`, { source: "group" })}
+            href={annotateAddress(first.sequence_id, `group=${group.id}`, {
+              source: "group",
+              at: (group.members_page - 1) * group.members_size,
+            })}
           >
             Annotate the members
           </Link>

@@ -10,6 +10,9 @@ import type { GroupsQuery } from "./filters";
 export type Group = Schemas["GroupReadWithMembers"];
 export type Member = Schemas["MemberRead"];
 
+/** A group with a page of its members, and the tag to change it by. */
+export type GroupAnswer = { group: Group; tag: string | null };
+
 /** As often as the badge in the navigation: the two are to say the same. */
 const REFRESH_MS = 30_000;
 
@@ -34,12 +37,11 @@ export function askFacets() {
   });
 }
 
-/** A group, a page of its members, and the tag to change it by. */
 export function askGroup(groupId: number, page: number, size: number) {
   const query = { members_page: page, members_size: size };
   return queryOptions({
     queryKey: keys.reviewed("groups", groupId, "members", query),
-    queryFn: async ({ signal }) => {
+    queryFn: async ({ signal }): Promise<GroupAnswer> => {
       const params = { path: { group_id: groupId }, query };
       const { data, tag } = await askWithTag(
         api.GET("/api/v1/sequence_groups/{group_id}", { params, signal }),

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { Button } from "../../components/button";
-import { annotateAddress } from "../../queue/queue";
+import { stepAddress } from "../../queue/queue";
 import { useMayDecide } from "../../session/session";
 import { choiceOf } from "../annotate/choice";
 import { words } from "../annotate/labels";
@@ -35,9 +35,7 @@ export function Reconcile({ group, tag, sequenceId }: Props) {
           Make the group {words(label)}
         </Button>
       )}
-      <Link href={annotateAddress(sequenceId, `group=${group.id}`, { source: "group" })}>
-        Label the sequence anew
-      </Link>
+      <Link href={stepAddress({ sequenceId, at: 0 }, null)}>Label the sequence anew</Link>
       {error && (
         <Refused
           error={error}

@@ -73,12 +73,15 @@ export function SequenceView({ sequence, keysOn, trouble }: Props) {
               lane={lane}
               place={player.state.place}
               onGo={go}
-              onChoose={(tube) => change({ tube, frame: frames[player.state.place]?.detection_id ?? null })}
+              onChoose={(tube, to = player.state.place) => {
+                go(to);
+                change({ tube, frame: frames[to]?.detection_id ?? null });
+              }}
             />
           )}
         </div>
         <div className={styles.facts}>
-          <ScoreCard sequence={sequence} model={model} lookedAt={shown.threshold} />
+          <ScoreCard sequence={sequence} model={model} lookedAt={shown.threshold} onGo={go} />
           <ModelsCard
             models={models}
             chosen={model}

@@ -41,13 +41,12 @@ export const Deck = memo(function Deck(props: Props) {
       />
     );
   }
+  if (scores.isError && !isOutdated(scores.error)) {
+    return <Trouble error={scores.error} onRetry={() => void scores.refetch()} />;
+  }
   return (
     <div className={styles.waiting}>
-      {scores.isError && !isOutdated(scores.error) ? (
-        <Trouble error={scores.error} onRetry={() => void scores.refetch()} />
-      ) : (
-        <Loading what="the scores" />
-      )}
+      <Loading what="the scores" />
     </div>
   );
 });

@@ -15,10 +15,10 @@ import { Empty, Trouble } from "../../components/states";
 import { columnsOf, features, idOf, sortOf } from "./columns";
 import { countFilters, type RowsQuery, type TriageState } from "./filters";
 import styles from "./sequence-table.module.css";
-import { placeAfter } from "./table-keys";
 import { TableCaption, TableHead, TableRow } from "./table-parts";
+import { useCursor } from "./use-cursor";
 import { useSelection } from "./use-selection";
-import { type Facets, isOutdated, usePlace } from "./use-split";
+import { type Facets, isOutdated } from "./use-split";
 import { useTallRows } from "./use-tall-rows";
 
 type Order = Pick<TriageState, "sort" | "sort_model" | "direction">;
@@ -42,49 +42,19 @@ export const SequenceTable = memo(function SequenceTable(props: Props) {
   const { facets, state, query, onSort, onOpen, onClearFilters, children } = props;
   const id = useId();
   const scroller = useRef<HTMLDivElement>(null);
-  const [cursor, setCursor] = useState<number | null>(null);
   const [total, setTotal] = useState(0);
   const { drawn, topOf, height, seen, nRowsOfPage, onScroll, show } = useTallRows(scroller, total);
   const selection = useSelection(facets.version, query, drawn.first, drawn.end);
   if (selection.total !== null && selection.total !== total) setTotal(selection.total);
 
-  useWhenOther(JSON.stringify({ ...query, threshold: null }), () => {
-    setCursor(null);
-    scroller.current?.scrollTo({ top: 0 });
-  });
-
-  // What is open is under the cursor, wherever in the selection that is by now.
-  const isUnderCursor = cursor !== null && selection.rowAt(cursor)?.sequence_id === state.sequence;
-  const found = usePlace(facets.version, query, isUnderCursor ? null : state.sequence);
-  const foundAt = total > 0 ? (found.data ?? null) : null;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: one goes there when it is found, not at every drawing
-  useEffect(() => {
-    if (foundAt === null) return;
-    setCursor(foundAt);
-    show(foundAt);
-  }, [foundAt]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what comes to stand above leaves less room for the rows
-  useEffect(() => {
-    if (cursor !== null) show(cursor);
-  }, [nRowsOfPage]);
-
-  const walk = (key: string): boolean => {
-    const place = placeAfter(key, cursor, total, nRowsOfPage);
-    if (place === null) return false;
-    setCursor(place);
-    show(place);
-    // Beside an open one, the next is opened; one that is not loaded yet waits for Enter.
-    const row = selection.rowAt(place);
-    if (state.sequence !== null && row !== null) onOpen(row.sequence_id);
-    return true;
-  };
-  useLetters(walk);
+  const { version } = facets;
+  const cursor = useCursor({ version, query, selection, open: state.sequence, onOpen, show, nRowsOfPage });
+  useLetters(cursor.walk);
   const onKeyDown = (event: KeyboardEvent<HTMLElement>) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target !== event.currentTarget) return;
-    if (event.key === "Enter" && cursor !== null)
-      onOpen(selection.rowAt(cursor)?.sequence_id ?? state.sequence);
+    if (event.key === "Enter" && cursor.place !== null) cursor.choose(cursor.place);
     else if (event.key === "Escape" && state.sequence !== null) onOpen(null);
-    else if (LETTERS.includes(event.key) || !walk(event.key)) return;
+    else if (LETTERS.includes(event.key) || !cursor.walk(event.key)) return;
     event.preventDefault();
   };
 
@@ -105,7 +75,7 @@ export const SequenceTable = memo(function SequenceTable(props: Props) {
     },
   });
   const template = columns.map((column) => column.meta?.width).join(" ");
-  const isMissing = state.sequence !== null && !isUnderCursor && found.data === null;
+  const isCursorDrawn = cursor.place !== null && drawn.first <= cursor.place && cursor.place < drawn.end;
   const usualOrder =
     facets.models.length > 1 ? "disagreements first, then by highest score" : "by highest score";
 
@@ -115,7 +85,7 @@ export const SequenceTable = memo(function SequenceTable(props: Props) {
         seen={seen}
         total={selection.total}
         order={state.sort === "priority" ? usualOrder : ""}
-        note={isMissing ? `sequence ${state.sequence} is not among them` : ""}
+        note={cursor.isMissing ? `sequence ${state.sequence} is not among them` : ""}
       >
         {children}
       </TableCaption>
@@ -130,9 +100,7 @@ export const SequenceTable = memo(function SequenceTable(props: Props) {
           aria-label="Sequences of the selection"
           aria-rowcount={total + 1}
           aria-busy={selection.isOutdated}
-          aria-activedescendant={
-            cursor !== null && drawn.first <= cursor && cursor < drawn.end ? `${id}-${cursor}` : undefined
-          }
+          aria-activedescendant={isCursorDrawn ? `${id}-${cursor.place}` : undefined}
           tabIndex={0}
           onKeyDown={onKeyDown}
         >
@@ -149,12 +117,9 @@ export const SequenceTable = memo(function SequenceTable(props: Props) {
                 placed={row.original}
                 top={topOf(row.original.place)}
                 template={template}
-                isUnderCursor={row.original.place === cursor}
+                isUnderCursor={row.original.place === cursor.place}
                 isOpen={state.sequence !== null && row.original.row?.sequence_id === state.sequence}
-                onChoose={() => {
-                  setCursor(row.original.place);
-                  onOpen(row.original.row?.sequence_id ?? state.sequence);
-                }}
+                onChoose={() => cursor.choose(row.original.place)}
               />
             ))}
           </tbody>
@@ -193,14 +158,4 @@ function useLetters(walk: (key: string) => boolean) {
     document.addEventListener("keydown", onLetter);
     return () => document.removeEventListener("keydown", onLetter);
   }, []);
-}
-
-/** Act where a value is another than before, and not at the first one. */
-function useWhenOther(value: string, act: () => void) {
-  const last = useRef(value);
-  useEffect(() => {
-    if (last.current === value) return;
-    last.current = value;
-    act();
-  });
 }

@@ -1,5 +1,6 @@
 import { Badge } from "../../../components/badge";
 import { Name, Score } from "../../../components/words";
+import { signedLogit } from "../logit";
 import type { Model } from "../selection";
 import { Card } from "./card";
 import styles from "./models-card.module.css";
@@ -38,7 +39,7 @@ export function ModelsCard({ models, chosen, onChoose }: Props) {
                 </span>
               )}
               <Score value={model.score} />
-              <span className={`number ${styles.logit}`}>{model.logit?.toFixed(2) ?? "–"}</span>
+              <span className={`number ${styles.logit}`}>{signedLogit(model.logit)}</span>
             </div>
             <p className={styles.words}>
               <Standing model={model} />

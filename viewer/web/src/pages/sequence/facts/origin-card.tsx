@@ -28,12 +28,11 @@ export function OriginCard({ sequence }: { sequence: Sequence }) {
         </Fact>
         <Fact name="Recorded, UTC">
           <Moment iso={started_at} />
-          {started_at && last_seen_at && (
-            <>
-              {" "}
-              for <span className="number">{elapsed(started_at, last_seen_at)}</span>
-            </>
-          )}
+        </Fact>
+        <Fact name="Lasted">
+          <span className="number">
+            {started_at && last_seen_at ? elapsed(started_at, last_seen_at) : "–"}
+          </span>
         </Fact>
         <Fact name="On the annotator">
           {sequence.is_in_backlog ? (

@@ -30,7 +30,7 @@ const SKIPPED: Readonly<Record<Schemas["SkippedReason"], string>> = {
 export function ReviewCard({ sequenceId, standing, group }: Props) {
   return (
     <Card title="Group and annotation">
-      {standing.isError && <p className={styles.trouble}>{asProblem(standing.error).detail}</p>}
+      {standing.isError && <NotThere error={standing.error} />}
       {standing.data && (
         <Facts>
           <Fact name="Group">
@@ -44,6 +44,12 @@ export function ReviewCard({ sequenceId, standing, group }: Props) {
       {standing.data && <Decisions sequenceId={sequenceId} />}
     </Card>
   );
+}
+
+/** That it waits for the next assignment is no trouble; that nobody can tell is. */
+function NotThere({ error }: { error: unknown }) {
+  const { status, detail } = asProblem(error);
+  return <p className={status === 404 ? styles.muted : styles.trouble}>{detail}</p>;
 }
 
 function GroupWords({ standing, group }: { standing: Standing; group: UseQueryResult<Group> }) {

@@ -1,15 +1,22 @@
 import type { CSSProperties } from "react";
-import { Moment, Name, Score } from "../../../components/words";
+import { Button } from "../../../components/button";
+import { Name, Score } from "../../../components/words";
+import { signedLogit } from "../logit";
 import type { Model, Sequence } from "../selection";
 import { Card, Fact, Facts } from "./card";
 import { type Placement, placementOf } from "./placement";
 import { PlacementBadge } from "./placement-badge";
 import styles from "./score-card.module.css";
 
-type Props = { sequence: Sequence; model: Model | null; lookedAt: number | null };
+type Props = {
+  sequence: Sequence;
+  model: Model | null;
+  lookedAt: number | null;
+  onGo: (place: number) => void;
+};
 
 /** How sure the models are that this is smoke, and what follows from it. */
-export function ScoreCard({ sequence, model, lookedAt }: Props) {
+export function ScoreCard({ sequence, model, lookedAt, onGo }: Props) {
   const { triage, platform_score, platform_model_version } = sequence;
   const placement = placementOf(triage, lookedAt);
   const score = triage?.score ?? null;
@@ -25,7 +32,7 @@ export function ScoreCard({ sequence, model, lookedAt }: Props) {
       <Facts>
         {sequence.models.length === 1 && (
           <Fact name="Logit">
-            <span className="number">{model?.logit?.toFixed(3) ?? "–"}</span>
+            <span className="number">{signedLogit(model?.logit, 3)}</span>
           </Fact>
         )}
         <Fact name="Worklists' threshold">
@@ -40,12 +47,7 @@ export function ScoreCard({ sequence, model, lookedAt }: Props) {
             </span>
           )}
         </Fact>
-        {model?.trigger && (
-          <Fact name="Trigger">
-            slot <span className="number">{model.trigger_frame_index}</span>, recorded{" "}
-            <Moment iso={model.trigger.recorded_at} />
-          </Fact>
-        )}
+        {model?.trigger && <Trigger sequence={sequence} model={model} onGo={onGo} />}
       </Facts>
     </Card>
   );
@@ -68,6 +70,23 @@ function PlacementWords({ placement, isOther }: { placement: Placement; isOther:
         <span className={styles.error}>{placement.error}</span>
       )}
     </span>
+  );
+}
+
+type TriggerProps = { sequence: Sequence; model: Model; onGo: (place: number) => void };
+
+/** The recorded frame that raised the alarm: the model counts slots, of which some are copies. */
+function Trigger({ sequence, model, onGo }: TriggerProps) {
+  const place = sequence.frames.findIndex((frame) => frame.detection_id === model.trigger?.detection_id);
+  return (
+    <Fact name="Trigger">
+      {place >= 0 && (
+        <Button kind="quiet" className={styles.go ?? ""} title="Go there" onClick={() => onGo(place)}>
+          frame {place + 1}
+        </Button>
+      )}{" "}
+      slot <span className="number">{model.trigger_frame_index}</span>
+    </Fact>
   );
 }
 

@@ -76,6 +76,14 @@ describe("the lanes of a model's tubes", () => {
   });
 });
 
+describe("a lane's place", () => {
+  it("is by probability: calibration may put a lower logit before a higher one", () => {
+    const kept = [tube(1, 3, { probability: 0.2 }), tube(2, -2, { probability: 0.9 })];
+    const lanes = lanesOf({ ...DETAILS, tubes: { num_candidates: 2, kept } });
+    expect(lanes.map((lane) => lane.tubeId)).toEqual([2, 1]);
+  });
+});
+
 describe("the slots of a frame", () => {
   it.each([
     [11, [0, 1, 2], 2], // the first frame, copied before itself

@@ -1,6 +1,7 @@
 import { type CSSProperties, type KeyboardEvent, useRef } from "react";
 import { Button } from "../../../components/button";
 import { Score } from "../../../components/words";
+import { signedLogit } from "../logit";
 import { type Cell, describeCell, type Lane, type Slot } from "./lanes";
 import styles from "./timeline.module.css";
 
@@ -121,7 +122,7 @@ function LaneHead({ lane, isChosen, onChoose }: HeadProps) {
           Tube <span className="number">{lane.tubeId}</span>
         </span>
         <Score value={lane.probability} />
-        <span className={`number ${styles.logit}`}>{signed(lane.logit)}</span>
+        <span className={`number ${styles.logit}`}>{signedLogit(lane.logit)}</span>
       </Button>
     </th>
   );
@@ -130,10 +131,6 @@ function LaneHead({ lane, isChosen, onChoose }: HeadProps) {
 /** Every fifth slot, unless its number would touch the trigger's. */
 function isNumbered(slot: number, trigger: number | null): boolean {
   return slot % 5 === 0 && (trigger === null || Math.abs(slot - trigger) > 1);
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
 function wordsFor(cell: Cell, lane: Lane, slots: readonly Slot[] | null, placeOf: Props["placeOf"]): string {
