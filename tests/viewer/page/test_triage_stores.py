@@ -155,6 +155,20 @@ def test_one_may_scroll_away_from_what_is_open(split: str, open_page: OpenPage) 
         expect(total_said(page)).to_have_text(re.compile(rf"–{N} of {N}$"))
 
 
+def test_the_threshold_moves_and_the_rows_stay_where_they_are(split: str, open_page: OpenPage) -> None:
+    with open_page(f"{split}/triage") as page:
+        grid(page).focus()
+        page.keyboard.press("End")
+        expect(total_said(page)).to_have_text(re.compile(rf"–{N} of {N}$"))
+        page.get_by_role("slider", name="Threshold slider").press("ArrowRight")
+        page.wait_for_url("**threshold=0.36")
+        page.wait_for_load_state("networkidle")
+        expect(total_said(page)).to_have_text(re.compile(rf"–{N} of {N}$"))
+        # Another order is another list, which begins at its top.
+        page.get_by_role("columnheader", name="Camera").get_by_role("button").click()
+        expect(total_said(page)).to_have_text(re.compile(rf"^1–\d+ of {N}$"))
+
+
 def test_a_row_that_is_not_loaded_yet_is_opened_when_it_is(split: str, open_page: OpenPage) -> None:
     first = ask(split, "rows")["items"][0]["sequence_id"]
     last = ask(split, "rows", offset=N - 1)["items"][0]["sequence_id"]

@@ -1,5 +1,6 @@
 import { lazy, Suspense } from "react";
-import { Redirect, Route, Switch } from "wouter";
+import { Redirect, Route, Switch, useLocation } from "wouter";
+import { Boundary } from "./components/boundary";
 import { Empty, Loading, Trouble } from "./components/states";
 import { Login } from "./session/login";
 import { useSession } from "./session/session";
@@ -15,30 +16,36 @@ const RunPage = lazy(() => import("./pages/run/run-page"));
 
 export function App() {
   const session = useSession();
+  const [place] = useLocation();
   if (session.isPending) return <Loading what="the viewer" />;
-  if (session.isError) return <Trouble error={session.error} onRetry={() => void session.refetch()} />;
+  // A server that is away for a moment takes nothing off the screen.
+  if (!session.data) return <Trouble error={session.error} onRetry={() => void session.refetch()} />;
   if (session.data.login_needed && session.data.name === null) return <Login />;
   return (
     <Shell session={session.data}>
-      <Suspense fallback={<Loading what="the page" />}>
-        <Switch>
-          <Route path="/">
-            <Redirect to="/triage" replace />
-          </Route>
-          <Route path="/triage" component={TriagePage} />
-          <Route path="/sequences/:id">{({ id }) => <SequencePage key={id} sequenceId={Number(id)} />}</Route>
-          <Route path="/groups" component={GroupsPage} />
-          <Route path="/groups/:id">{({ id }) => <GroupPage key={id} groupId={Number(id)} />}</Route>
-          <Route path="/cameras/:id">{({ id }) => <CameraPage key={id} cameraId={Number(id)} />}</Route>
-          <Route path="/annotate/:id">{({ id }) => <AnnotatePage sequenceId={Number(id)} />}</Route>
-          <Route path="/run" component={RunPage} />
-          <Route>
-            <Empty title="There is no such page">
-              <p>The pages are those named above.</p>
-            </Empty>
-          </Route>
-        </Switch>
-      </Suspense>
+      <Boundary key={place.split("/")[1]}>
+        <Suspense fallback={<Loading what="the page" />}>
+          <Switch>
+            <Route path="/">
+              <Redirect to="/triage" replace />
+            </Route>
+            <Route path="/triage" component={TriagePage} />
+            <Route path="/sequences/:id">
+              {({ id }) => <SequencePage key={id} sequenceId={Number(id)} />}
+            </Route>
+            <Route path="/groups" component={GroupsPage} />
+            <Route path="/groups/:id">{({ id }) => <GroupPage key={id} groupId={Number(id)} />}</Route>
+            <Route path="/cameras/:id">{({ id }) => <CameraPage key={id} cameraId={Number(id)} />}</Route>
+            <Route path="/annotate/:id">{({ id }) => <AnnotatePage sequenceId={Number(id)} />}</Route>
+            <Route path="/run" component={RunPage} />
+            <Route>
+              <Empty title="There is no such page">
+                <p>The pages are those named above.</p>
+              </Empty>
+            </Route>
+          </Switch>
+        </Suspense>
+      </Boundary>
     </Shell>
   );
 }

@@ -38,7 +38,8 @@ export function useCursor({ version, query, selection, open, onOpen, show, nRows
   const place = usePlace(version, query, isKnown ? null : open).data;
   const isLocated = !isKnown && place !== undefined && total !== null;
 
-  useWhenOther(JSON.stringify({ ...query, threshold: null }), () => {
+  const { threshold: _, ...rest } = query;
+  useWhenOther(JSON.stringify(rest), () => {
     setCursor(null);
     if (total !== null && total > 0) show(0);
   });
