@@ -1,7 +1,7 @@
 """What tests of the groups' pages and of annotating share.
 
-What lives here: asking the server beside the page, as another person would, and looking at a page as axe does. What
-does not: the server and the browser (`conftest`).
+What lives here: asking the server beside the page, as another person would. What does not: the server and the browser
+(`conftest`).
 """
 
 from collections.abc import Iterator
@@ -13,14 +13,13 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from tests.viewer.access.people import LOGIN, PASSWORD
-from tests.viewer.page.conftest import PROJECT, OpenPage, served
+from tests.viewer.page.conftest import OpenPage, served
 from triage_assets.review.account_records import Role
 from triage_assets.review.accounts import Accounts
 from triage_assets.review.database import open_review
 from triage_assets.review.passwords import hash_password
 
 GROUPS = "/api/v1/sequence_groups"
-AXE = PROJECT / "viewer/web/node_modules/axe-core/axe.min.js"
 
 
 def list_groups(address: str, query: str = "") -> list[dict[str, Any]]:
@@ -69,15 +68,3 @@ def looking_only(store: Path, open_page: OpenPage, path: str) -> Iterator[Page]:
         page.get_by_role("button", name="Log in").click()
         expect(page.get_by_role("banner")).to_contain_text("vera")
         yield page
-
-
-def serious_findings(page: Page) -> list[str]:
-    """What axe finds on the page that somebody could not work with."""
-    # As an expression of the debugger, which the page's Content-Security-Policy does not bind.
-    page.evaluate(AXE.read_text())
-    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
-    return [
-        f"{each['id']}: {each['help']}: {[node['html'] for node in each['nodes']][:3]}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-    ]

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.viewer.page.axe import serious_findings
 from tests.viewer.page.conftest import OpenPage
 from tests.viewer.page.people_at_groups import (
     annotate,
@@ -17,7 +18,6 @@ from tests.viewer.page.people_at_groups import (
     largest_group,
     list_groups,
     looking_only,
-    serious_findings,
 )
 
 Screenshot = Callable[[Page, str], None]

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.viewer.page.axe import serious_findings
 from tests.viewer.page.conftest import OpenPage, served
 from tests.viewer.page.people_at_groups import (
     change_group,
     largest_group,
     list_groups,
     looking_only,
-    serious_findings,
 )
 
 Screenshot = Callable[[Page, str], None]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.viewer.page.axe import serious_findings
 from tests.viewer.page.conftest import OpenPage
 from tests.viewer.page.people_at_groups import (
     annotate,
@@ -19,7 +20,6 @@ from tests.viewer.page.people_at_groups import (
     get_standing,
     largest_group,
     looking_only,
-    serious_findings,
 )
 
 Screenshot = Callable[[Page, str], None]

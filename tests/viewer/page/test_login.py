@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.viewer.access.people import LOGIN, PASSWORD, WRONG, Clock
+from tests.viewer.page.axe import serious_findings
 from tests.viewer.page.conftest import OpenPage, served
 from triage_assets.review.account_records import Role
 from triage_assets.review.accounts import Accounts
@@ -47,6 +48,7 @@ def test_a_stranger_logs_in_and_is_where_they_wanted_to_go(
         expect(page.get_by_role("heading", name="Log in to Triage")).to_be_visible()
         expect(page.get_by_role("navigation")).to_have_count(0)
         screenshot(page, "login")
+        assert serious_findings(page) == []
         log_in(page, "rita", WRONG)
         expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
         log_in(page, "rita")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.viewer.page.axe import serious_findings
 from tests.viewer.page.conftest import SEQUENCES, OpenPage, served
 from triage_assets.annotator.snapshot import snapshot_path
 
@@ -39,6 +40,7 @@ def test_it_can_be_read_in_the_dark_and_on_a_tablet(
     with open_page(f"{address}/run", width=width, colors=colors) as page:
         expect(page.get_by_role("heading", name="Worklists", exact=False)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut at the side"
+        assert serious_findings(page) == []
         screenshot(page, f"run-{width}-{colors}")
 
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.viewer.page.axe import serious_findings
 from tests.viewer.page.conftest import OpenPage
-from tests.viewer.page.people_at_groups import serious_findings
 from tests.viewer.page.sequences_shown import (
     expect_frame,
     find_sequence,

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.viewer.page.axe import serious_findings
 from tests.viewer.page.conftest import OpenPage
-from tests.viewer.page.people_at_groups import annotate, serious_findings
+from tests.viewer.page.people_at_groups import annotate
 from tests.viewer.page.triage_page import (
     ask,
     figure,

@@ -157,6 +157,7 @@ def test_one_may_scroll_away_from_what_is_open(split: str, open_page: OpenPage) 
 
 def test_the_threshold_moves_and_the_rows_stay_where_they_are(split: str, open_page: OpenPage) -> None:
     with open_page(f"{split}/triage") as page:
+        expect(total_said(page)).to_contain_text(f"of {N}")
         grid(page).focus()
         page.keyboard.press("End")
         expect(total_said(page)).to_have_text(re.compile(rf"–{N} of {N}$"))

@@ -7,6 +7,7 @@ import { countOf } from "../../components/words";
 import { readQueue } from "../../queue/queue";
 import { usePlace } from "../../queue/use-queue";
 import { useMayDecide } from "../../session/session";
+import { askSequence } from "../sequence/ask-sequence";
 import styles from "./annotate-page.module.css";
 import { type Choice, whatIsMissing } from "./choice";
 import { ConflictBanner } from "./conflict-banner";
@@ -17,7 +18,7 @@ import { QueueBar } from "./queue-bar";
 import type { Action } from "./shortcuts";
 import { ShortcutsHelp } from "./shortcuts-help";
 import { useAdvance } from "./use-advance";
-import { askSequence, type Draft, type Saved, useAnnotation } from "./use-annotation";
+import { type Draft, type Saved, useAnnotation } from "./use-annotation";
 import { useConflicts } from "./use-conflicts";
 import { useShortcuts } from "./use-shortcuts";
 

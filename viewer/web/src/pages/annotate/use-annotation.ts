@@ -2,12 +2,12 @@
  * One sequence's annotation while somebody changes it: what is stored, what they are about to say, and saving that
  * without writing over anybody. What does not live here: where to go then (`use-advance`).
  */
-import { type QueryClient, queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, ask, type Schemas } from "../../api/client";
-import { keys } from "../../api/keys";
 import { useRefresh } from "../groups/changes";
 import { askStanding } from "../groups/questions";
+import { askSequence } from "../sequence/ask-sequence";
 import { bodyOf, type Choice, choiceOf, hasBoxes } from "./choice";
 
 type Annotation = Schemas["SequenceAnnotationRead"];
@@ -63,20 +63,6 @@ export function useAnnotation(sequenceId: number) {
     orderOverTheirs: { sequenceId, choice, base: revision } satisfies Draft,
     saving,
   };
-}
-
-/** The sequence as its player asks for it: one answer does for both. */
-export function askSequence(sequenceId: number) {
-  return queryOptions({
-    queryKey: keys.stored("sequence", sequenceId),
-    queryFn: async ({ signal }) =>
-      (await ask(
-        api.GET("/api/v1/sequences/{sequence_id}", {
-          params: { path: { sequence_id: sequenceId } },
-          signal,
-        }),
-      )) as Schemas["SequenceRead"],
-  });
 }
 
 async function put(client: QueryClient, { sequenceId, choice, base }: Draft): Promise<Annotation> {

@@ -1,9 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
-import { api, ask } from "../../api/client";
-import { keys } from "../../api/keys";
 import { Loading, Trouble } from "../../components/states";
+import { askSequence } from "./ask-sequence";
 import type { Keys } from "./player/use-commands";
-import type { Sequence } from "./selection";
 import { SequenceView } from "./sequence-view";
 
 type Props = {
@@ -17,18 +15,8 @@ const REFRESH_MS = 60_000;
 
 /** All that is known of one sequence, as wide as its parent; which frame and tube are shown is in the address. */
 export function SequencePane({ sequenceId, keysOn = "pane" }: Props) {
-  const { data, error, refetch } = useQuery({
-    queryKey: keys.stored("sequence", sequenceId),
-    // openapi-fetch types a box as any number of numbers where the description says four.
-    queryFn: async ({ signal }) =>
-      (await ask(
-        api.GET("/api/v1/sequences/{sequence_id}", {
-          params: { path: { sequence_id: sequenceId } },
-          signal,
-        }),
-      )) as Sequence,
-    refetchInterval: REFRESH_MS,
-  });
+  const question = { ...askSequence(sequenceId), refetchInterval: REFRESH_MS };
+  const { data, error, refetch } = useQuery(question);
   if (data) {
     // Other frames make another film: it begins at the frame that the address has.
     const film = data.frames.map((frame) => frame.detection_id).join();

@@ -1,13 +1,15 @@
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useRef, useState } from "react";
 import { useAddress } from "../../address/address";
 import { asProblem } from "../../api/problem";
 import { Banner } from "../../components/banner";
 import { Empty } from "../../components/states";
+import { askStanding } from "../groups/questions";
 import { ModelsCard } from "./facts/models-card";
 import { OriginCard } from "./facts/origin-card";
 import { ReviewCard } from "./facts/review-card";
 import { ScoreCard } from "./facts/score-card";
-import { useGroup, useStanding } from "./facts/use-review";
+import { useGroup } from "./facts/use-review";
 import { Player } from "./player/player";
 import { type Keys, useCommands } from "./player/use-commands";
 import { usePlayer } from "./player/use-player";
@@ -32,7 +34,7 @@ export function SequenceView({ sequence, keysOn, trouble }: Props) {
   const player = usePlayer(sequence_id, frames, initial);
   useFrameInAddress(frames, player, initial, address);
   useCommands(pane, keysOn, player.carryOut);
-  const standing = useStanding(sequence_id);
+  const standing = useQuery(askStanding(sequence_id));
   const groupId = standing.data?.group_id ?? sequence.group_id;
   const group = useGroup(groupId);
   const go = (to: number) => player.dispatch({ kind: "go", to });

@@ -2,23 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api, ask, type Schemas } from "../../../api/client";
 import { keys } from "../../../api/keys";
 
-// openapi-fetch types a box as any number of numbers where the description says four: hence an answer's own type.
-
 export const DECISIONS_SHOWN = 20;
-
-/** Where people and the assignment left a sequence. */
-export function useStanding(sequenceId: number) {
-  return useQuery({
-    queryKey: keys.reviewed("standing", sequenceId),
-    queryFn: async ({ signal }) =>
-      (await ask(
-        api.GET("/api/v1/sequences/{sequence_id}/standing", {
-          params: { path: { sequence_id: sequenceId } },
-          signal,
-        }),
-      )) as Schemas["StandingRead"],
-  });
-}
 
 /** Who did what to a sequence, the latest first: so many as are shown, and how many there are. */
 export function useDecisions(sequenceId: number) {
@@ -39,6 +23,7 @@ export function useGroup(groupId: number | null) {
   return useQuery({
     queryKey: keys.reviewed("group of a sequence", groupId),
     enabled: groupId !== null,
+    // openapi-fetch types a box as any number of numbers where the description says four.
     queryFn: async ({ signal }) =>
       (await ask(
         api.GET("/api/v1/sequence_groups/{group_id}", {
