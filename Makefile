@@ -68,6 +68,9 @@ bench: setup
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.score
 	$(BIN)/python -m benchmarks.groups_page
+	$(BIN)/python -m benchmarks.triage_page
+	$(BIN)/python -m benchmarks.frames
+	$(BIN)/python -m benchmarks.triage_browser
 
 campaign: setup
 	$(BIN)/python -m pytest -m campaign

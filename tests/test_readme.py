@@ -232,6 +232,12 @@ def test_every_command_of_the_table_runs(copy: Path, annotator: dict[str, str]) 
             run(command, copy)
 
 
+def test_every_link_and_picture_leads_to_a_file() -> None:
+    names = [name for name in re.findall(r"\]\(([^)]+)\)", README) if "://" not in name]
+    assert len(names) > 5
+    assert [name for name in names if not (PROJECT / name).exists()] == []
+
+
 def test_every_variable_is_in_the_table_and_real() -> None:
     from triage_assets.settings import Settings
 

@@ -391,7 +391,6 @@ def test_a_dagster_that_does_not_answer_keeps_nobody_waiting(here: Path, monkeyp
             assert read.raw_sequences.stored and read.raw_sequences.stored.sequences == N
         finally:
             is_over.set()
-            run.close()
 
 
 def test_the_viewer_loads_without_dagster() -> None:

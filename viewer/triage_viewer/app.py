@@ -31,7 +31,6 @@ async def _load_early(app: FastAPI) -> AsyncIterator[None]:
     app.state.backlog.start()
     yield
     app.state.backlog.close()
-    app.state.run.close()
 
 
 def create_app(

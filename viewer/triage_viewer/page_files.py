@@ -38,7 +38,8 @@ def install_page(app: FastAPI, folder: Path = PAGE) -> None:
         def get_icon() -> FileResponse:
             return FileResponse(folder / "icon.svg")
 
-    @app.get("/{path:path}", include_in_schema=False)
+    # HEAD is what proxies ask with whether the server is there.
+    @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     def get_page(path: str) -> Response:
         """The document; which page of it is shown is read from the address, in the browser."""
         if path.startswith("api/"):

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from triage_viewer.access import gate
 from triage_viewer.access.cookies import IDLE_SECONDS
+from triage_viewer.access.guard import MOST_LOGIN_BYTES
 from triage_viewer.access.rules import AccessRules
 from triage_viewer.access.throttle import PER_ADDRESS, PER_NAME, WINDOW_SECONDS
 from triage_viewer.app import create_app
@@ -31,6 +32,11 @@ from tests.viewer.access.people import (
 )
 from tests.viewer.conftest import serve
 from triage_assets.review.accounts import Accounts
+
+
+def test_a_strangers_login_is_short(client: httpx.Client) -> None:
+    answer = client.post(SESSION, content=b"[" * (MOST_LOGIN_BYTES + 1))
+    assert (answer.status_code, detail(answer)) == (413, "A request has at most 16,000 bytes here.")
 
 
 def test_strangers_see_the_page_and_nothing_else(context: Context, client: httpx.Client) -> None:

@@ -8,7 +8,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
 from triage_assets.errors import TriageError
@@ -57,16 +56,11 @@ class LiveRun:
         self._reader = StoreReader(store, backlog, news)
         self._url = url
         self._look = look
-        self._worker = ThreadPoolExecutor(1, "dagster")
         self._store_lock, self._dagster_lock = threading.Lock(), threading.Lock()
         self._stages: tuple[float, datetime, StoredStages] | None = None
-        self._asking: Future[None] | None = None
+        self._asking: threading.Event | None = None
         self._asked_at = float("-inf")
         self._answer: _Answer = (None, self._describe("asking", "Dagster is being asked."))
-
-    def close(self) -> None:
-        """Let go of the thread that asks Dagster."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
 
     def read(self) -> RunRead:
         """Everything, as of a few seconds ago at most. Never raises what a store, a database or Dagster does."""
@@ -99,21 +93,24 @@ class LiveRun:
     def _look_at_store(self) -> tuple[datetime, StoredStages]:
         with self._store_lock:
             if self._stages is None or time.monotonic() - self._stages[0] >= _STORE_SECONDS:
-                self._stages = time.monotonic(), datetime.now(UTC), self._reader.look()
+                looked_at, stages = datetime.now(UTC), self._reader.look()
+                self._stages = time.monotonic(), looked_at, stages  # a long look is as fresh as its end
             return self._stages[1:]
 
     def _ask(self) -> _Answer:
         with self._dagster_lock:
             is_due = time.monotonic() - self._asked_at >= _DAGSTER_SECONDS
-            if is_due and (self._asking is None or self._asking.done()):
+            if is_due and (self._asking is None or self._asking.is_set()):
                 self._asked_at = time.monotonic()
-                self._asking = self._worker.submit(self._ask_now)
+                self._asking = threading.Event()
+                # A daemon: a storage that never answers does not keep the server from ending.
+                threading.Thread(target=self._ask_now, args=(self._asking,), name="dagster", daemon=True).start()
             asking = self._asking
         if asking is not None:
-            wait([asking], _PATIENCE_SECONDS)
+            asking.wait(_PATIENCE_SECONDS)
         return self._answer
 
-    def _ask_now(self) -> None:
+    def _ask_now(self, asked: threading.Event) -> None:
         try:
             remembered = self._look()
         except NoInstanceError as absent:
@@ -127,6 +124,8 @@ class LiveRun:
             self._answer = None, self._describe("unreachable", _UNREADABLE)
         else:
             self._answer = remembered, self._describe("reachable", None, remembered)
+        finally:
+            asked.set()
 
     def _describe(self, state: str, note: str | None, remembered: Remembered | None = None) -> DagsterRead:
         return DagsterRead.model_validate(
