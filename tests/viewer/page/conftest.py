@@ -122,7 +122,7 @@ def open_page(browser: Browser) -> OpenPage:
                 faults.append(message.text)
 
         def note_request(request: Request) -> None:
-            if not request.url.startswith((address.split("/", 3)[0] + "//" + address.split("/", 3)[2], "blob:")):
+            if not request.url.startswith(address.split("/", 3)[0] + "//" + address.split("/", 3)[2]):
                 faults.append(f"asked {request.url}")
 
         page.on("console", note_console)

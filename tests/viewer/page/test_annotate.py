@@ -68,9 +68,9 @@ def test_a_queue_is_annotated_with_the_keyboard_alone_in_its_order(
             page.keyboard.press("Enter")
         shows(page, queue[4])
         expect(page.get_by_text("4 saved")).to_be_visible()
-        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("z")
         shows(page, queue[3])
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("s")
         shows(page, queue[4])
         page.keyboard.press("s")
         shows(page, queue[5])
@@ -79,6 +79,44 @@ def test_a_queue_is_annotated_with_the_keyboard_alone_in_its_order(
     ]  # fmt: skip
     assert get_standing(address, queue[2])["annotation"]["is_unsure"]
     assert get_standing(address, queue[4])["annotation"] is None, "skipped"
+
+
+def test_arrows_are_the_players_and_a_label_is_given_from_its_slider(
+    address: str, group: dict[str, Any], open_page: OpenPage
+) -> None:
+    first, following, _ = ids(group)
+    with open_page(f"{address}/annotate/{first}?queue=group%3Fgroup%3D{group['id']}&hide=boxes") as page:
+        shows(page, first)
+        slider = page.get_by_role("slider", name="Frame")
+        page.keyboard.press("Home")
+        expect(slider).to_have_value("0")
+        page.keyboard.press("ArrowRight")
+        expect(slider).to_have_value("1")
+        slider.press("ArrowLeft")
+        expect(slider).to_have_value("0")
+        page.keyboard.press("a")
+        expect(page.get_by_role("radio", name="antenna", exact=True)).to_be_checked()
+        page.keyboard.press("Enter")
+        shows(page, following)
+        assert page.url.endswith("hide=boxes"), "what is drawn is the same all along the queue"
+    assert labels_of(address, first) == ["antenna"]
+
+
+def test_looking_for_the_next_tells_how_many_it_passed_and_is_left(
+    address: str, group: dict[str, Any], open_page: OpenPage
+) -> None:
+    first, labelled, last = ids(group)
+    annotate(address, labelled, smoke_type="wildfire")
+    with open_page(f"{address}/annotate/{first}?queue=group%3Fgroup%3D{group['id']}") as page:
+        shows(page, first)
+        expect(page.get_by_text("1 of 3", exact=True)).to_be_visible()
+        page.route(f"**/sequences/{last}/standing", lambda _: None)  # no answer comes
+        page.keyboard.press("s")
+        queue = page.get_by_role("navigation", name="Queue")
+        expect(queue).to_contain_text("Passed 1")
+        queue.get_by_role("button", name="Stay here").click()
+        expect(queue.get_by_role("button", name="Skip")).to_be_enabled()
+        shows(page, first)
 
 
 def test_a_queue_goes_on_in_order_when_what_was_saved_leaves_it(
@@ -192,6 +230,30 @@ def test_nothing_is_saved_that_says_nothing(address: str, group: dict[str, Any],
         page.get_by_role("button", name="Save").click(force=True)
         expect(page.get_by_role("form", name="Label")).to_contain_text("No annotation yet.")
     assert get_standing(address, sequence_id)["annotation"] is None
+
+
+def test_several_things_stay_when_only_their_doubt_is_changed(
+    address: str, group: dict[str, Any], open_page: OpenPage
+) -> None:
+    sequence_id = ids(group)[0]
+    things = [
+        {"is_smoke": False, "smoke_type": None, "false_positive_types": [name], "bboxes": []}
+        for name in ("antenna", "dust")
+    ]
+    annotate(address, sequence_id, annotation={"sequences_bbox": things}, is_unsure=True)
+    before = get_standing(address, sequence_id)["annotation"]
+    with open_page(f"{address}/annotate/{sequence_id}") as page:
+        shows(page, sequence_id)
+        expect(page.get_by_text("Choose one label for all of it")).to_be_visible()
+        page.keyboard.press("Enter")
+        page.keyboard.press("q")
+        expect(page.get_by_role("checkbox", name="Unsure")).not_to_be_checked()
+        assert get_standing(address, sequence_id)["annotation"] == before, "nothing was begun"
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(f"Saved sequence {sequence_id}")).to_be_visible()
+    after = get_standing(address, sequence_id)["annotation"]
+    assert after["annotation"] == before["annotation"]
+    assert not after["is_unsure"]
 
 
 def test_keys_are_shown_on_demand(

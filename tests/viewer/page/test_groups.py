@@ -199,6 +199,27 @@ def test_a_camera_shows_where_its_groups_sit(address: str, open_page: OpenPage, 
         expect(page.get_by_role("heading", name=f"Group {group['id']}")).to_be_visible()
 
 
+def test_a_camera_with_very_many_groups_shows_every_angle(store: Path, open_page: OpenPage) -> None:
+    with closing(sqlite3.connect(store / "review.sqlite")) as review, review:
+        names = [
+            row[1] for row in review.execute("PRAGMA table_info(sequence_groups)") if row[1] not in ("id", "azimuth")
+        ]
+        (group_id, camera_id) = review.execute(
+            "SELECT id, camera_id FROM sequence_groups WHERE member_count > 1 LIMIT 1"
+        ).fetchone()
+        review.execute("DELETE FROM sequence_groups WHERE camera_id = ? AND id <> ?", (camera_id, group_id))
+        review.execute("UPDATE sequence_groups SET azimuth = 0 WHERE id = ?", (group_id,))
+        for azimuth in range(1, 150):
+            review.execute(
+                f"INSERT INTO sequence_groups ({', '.join(names)}, azimuth)"
+                f" SELECT {', '.join(names)}, ? FROM sequence_groups WHERE id = ?",
+                (azimuth, group_id),
+            )
+    with served(store) as address, open_page(f"{address}/cameras/{camera_id}?azimuth=149") as page:
+        expect(page.get_by_text("150 groups at 150 angles")).to_be_visible()
+        expect(page.get_by_role("region", name="Angle 149°")).to_be_visible()
+
+
 def test_an_angle_that_is_no_direction_is_listed_and_not_drawn(address: str, open_page: OpenPage) -> None:
     (group,) = [each for each in list_groups(address) if each["azimuth"] == -1]
     with open_page(f"{address}/cameras/{group['camera_id']}") as page:

@@ -178,15 +178,33 @@ def test_whoever_was_slower_is_told_sees_it_anew_and_loses_nothing(
         choose_label(page, "building")
         change_group(address, group["id"], false_positive_type="sky")
         page.get_by_role("button", name="Correct it to building").click()
-        refusal = page.get_by_role("alert").filter(has_text="It changed meanwhile")
-        expect(refusal).to_contain_text("your change was not made")
+        refusal = page.get_by_role("alert").filter(has_text="It changed meanwhile, and yours is not saved.")
         expect(refusal).to_contain_text("by ana (relabel)")
         expect(page.get_by_role("region", name="Label").locator("strong").first).to_have_text("sky")
         expect(page.get_by_role("radio", name="building", exact=True)).to_be_checked()
         assert get_group(address, group["id"])["false_positive_type"] == "sky"
         screenshot(page, "group-changed-meanwhile")
+        expect(page.get_by_role("button", name="Correct it to building")).to_be_disabled()
+        page.get_by_role("button", name="Go on with mine: building").click()
         page.get_by_role("button", name="Correct it to building").click()
         expect(page.get_by_role("region", name="Label").locator("strong").first).to_have_text("building")
+
+
+def test_a_correction_that_was_begun_does_not_become_one_of_what_others_wrote_since(
+    address: str, group: dict[str, Any], open_page: OpenPage
+) -> None:
+    change_group(address, group["id"], false_positive_type="tree")
+    with open_page(f"{address}/groups/{group['id']}", expects=CHANGED) as page:
+        choose_label(page, "building")
+        change_group(address, group["id"], false_positive_type="sky")
+        page.get_by_role("button", name="Validate", exact=True).click()  # refused, and the group is read anew
+        told = page.get_by_role("region", name="Label").get_by_role("alert")
+        expect(told).to_contain_text("It changed meanwhile, and yours is not saved.")
+        expect(page.get_by_role("button", name="Correct it to building")).to_be_disabled()
+        told.get_by_role("button", name="Take what is stored: sky").click()
+        expect(page.get_by_role("radio", name="sky", exact=True)).to_be_checked()
+        expect(told).to_have_count(0)
+    assert get_group(address, group["id"])["false_positive_type"] == "sky"
 
 
 def test_a_conflict_stays_until_the_two_say_the_same(

@@ -70,6 +70,51 @@ def test_a_session_that_is_over_asks_again_and_goes_on(address: str, clock: Cloc
         expect(page.get_by_role("heading", name="Run", exact=True)).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("name", "is_kept"),
+    [
+        ("rita", True),
+        ("véra", False),  # what somebody else was about to say is not theirs
+    ],
+)
+def test_what_was_not_saved_when_a_session_ended_waits_for_whoever_began_it(
+    address: str, clock: Clock, open_page: OpenPage, name: str, is_kept: bool
+) -> None:
+    with open_page(f"{address}/groups", expects=UNKNOWN) as page:
+        log_in(page, "rita")
+        page.get_by_role("link", name="Annotate one of each").click()
+        antenna = page.get_by_role("radio", name="antenna", exact=True)
+        expect(antenna).to_be_enabled()
+        page.keyboard.press("a")
+        expect(antenna).to_be_checked()
+        clock.seconds += 8 * 86_400
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Log in to Triage")).to_be_visible()
+        expect(antenna).to_be_hidden()
+        page.keyboard.press("b")
+        log_in(page, name)
+        expect(page.get_by_role("banner")).to_contain_text(name)
+        expect(antenna).to_be_checked(checked=is_kept)
+        if is_kept:
+            page.get_by_role("button", name="Save and go on").click()
+            expect(page.get_by_text(": antenna.")).to_be_visible()
+
+
+def test_a_question_that_is_open_does_not_hold_the_login(address: str, clock: Clock, open_page: OpenPage) -> None:
+    with open_page(f"{address}/groups", expects=UNKNOWN) as page:
+        log_in(page, "rita")
+        page.get_by_role("table").get_by_role("link", name="Group").first.click()
+        take_out = page.get_by_role("article").first.get_by_role("button", name="Take out")
+        take_out.click()
+        clock.seconds += 8 * 86_400
+        page.get_by_role("button", name="Take it out").click()
+        expect(page.get_by_role("heading", name="Log in to Triage")).to_be_visible()
+        log_in(page, "rita")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        take_out.click()
+        page.get_by_role("button", name="Keep it").click()
+
+
 def test_whoever_logs_out_leaves_nothing_to_see(address: str, open_page: OpenPage) -> None:
     with open_page(f"{address}/run", expects=UNKNOWN) as page:
         log_in(page, "rita")

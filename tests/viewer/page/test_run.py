@@ -56,6 +56,9 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_shown(store: Path, 
         expect(page.get_by_role("region", name="raw sequences")).to_contain_text(key)
         assert figure(page, "raw sequences", "sequences") == "–", "not known is not zero"
         assert int(figure(page, "frame shards", "frames")) > 0
+        doubt = page.get_by_text("Cannot tell whether everything is current")
+        expect(doubt).to_contain_text(f"raw sequences of {key} cannot be read")
+        expect(page.get_by_text("Everything is made of what there is now.")).to_have_count(0)
 
 
 def test_what_is_not_made_yet_is_still_to_be_done(store: Path, open_page: OpenPage) -> None:

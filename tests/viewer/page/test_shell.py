@@ -1,6 +1,7 @@
 """What is around every page."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,7 +12,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.viewer.page.conftest import OpenPage
+from tests.viewer.access.people import LOGIN, PASSWORD
+from tests.viewer.page.conftest import OpenPage, served
+from triage_assets.review.account_records import Role
+from triage_assets.review.accounts import Accounts
+from triage_assets.review.database import open_review
+from triage_assets.review.passwords import hash_password
 
 PAGES = ["/triage", "/groups", "/run"]
 
@@ -27,6 +33,53 @@ def test_an_address_leads_to_its_page(page: Page, address: str, path: str) -> No
 def test_an_unknown_page_says_so(page: Page, address: str) -> None:
     page.goto(f"{address}/elsewhere")
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+
+
+def test_a_page_names_the_window_and_begins_where_it_begins(page: Page, address: str) -> None:
+    page.goto(f"{address}/triage")
+    expect(page).to_have_title("Split · Triage")
+    expect(page.locator("#page")).not_to_be_focused()
+    page.get_by_role("link", name="Run", exact=True).click()
+    expect(page).to_have_title("Run · Triage")
+    expect(page.locator("#page")).to_be_focused()
+
+
+def test_what_changes_on_a_page_leaves_the_keyboard_where_it_is(page: Page, address: str) -> None:
+    page.goto(f"{address}/triage")
+    labeled = page.get_by_role("button", name="Labeled").first
+    labeled.click()
+    expect(page).to_have_url(re.compile("bucket=labeled"))
+    expect(labeled).to_be_focused()
+
+
+def test_chosen_colours_are_there_before_the_page_is(address: str, open_page: OpenPage) -> None:
+    with open_page(f"{address}/run", expects=("500",)) as page:
+        page.get_by_role("button", name="Colours: system").click()
+        page.get_by_role("button", name="Colours: light").click()
+        page.route("**/api/v1/session", lambda route: route.fulfill(status=500, json={"detail": "Not now."}))
+        page.reload()
+        expect(page.get_by_text("Not now.")).to_be_visible()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_every_trouble_stays_until_it_is_dismissed_and_is_gone_with_who_had_it(
+    store: Path, open_page: OpenPage
+) -> None:
+    review = open_review(f"sqlite:///{store / 'review.sqlite'}")
+    Accounts(review).add("rita", Role.REVIEWER, hash_password(PASSWORD, "rita"))
+    review.close()
+    with served(store, LOGIN) as address, open_page(f"{address}/triage", expects=("401", "503")) as page:
+        page.get_by_label("Name").fill("rita")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.route("**/api/v1/triage/download?*", lambda route: route.fulfill(status=503, json={"detail": "Not now."}))
+        csv = page.get_by_role("navigation", name="Downloads").get_by_role("link", name="CSV")
+        for n in range(1, 5):
+            csv.click()
+            expect(page.get_by_text("Not now.")).to_have_count(n)
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("heading", name="Log in to Triage")).to_be_visible()
+        expect(page.get_by_text("Not now.")).to_have_count(0)
 
 
 def test_the_badge_counts_what_the_list_has(page: Page, screenshot: Callable[[Page, str], None]) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.viewer.page.conftest import OpenPage
 from tests.viewer.page.triage_page import ask, figure, grid, row_of, rows, search_of, total_said, written
 
 ORGANIZATION = "sdis-ardeche-100"
@@ -107,6 +109,8 @@ def test_keys_walk_through_all_rows_and_open_one(page: Page, address: str) -> No
     grid(page).focus()
 
     def expect_at(place: int) -> None:
+        # A row far away is named once it is drawn, which is after the list has scrolled there.
+        expect(grid(page)).to_have_attribute("aria-activedescendant", re.compile(f"-{place}$"))
         active = grid(page).get_attribute("aria-activedescendant")
         row = page.locator(f"[id='{active}']")
         expect(row).to_have_attribute("aria-rowindex", str(place + 2))
@@ -187,3 +191,36 @@ def test_a_download_has_as_many_as_are_said(page: Page, address: str, name: str)
         worklist = json.loads(content)
         assert worklist["threshold"] == 0.5
         assert worklist["count"] == counts["review" if name == "To Review worklist" else "unlabeled"]
+
+
+def test_a_download_that_is_refused_says_why(address: str, open_page: OpenPage) -> None:
+    with open_page(f"{address}/triage", expects=("503",)) as page:
+        refusal = {"detail": "The store cannot be read at the moment."}
+        page.route("**/api/v1/triage/download?*", lambda route: route.fulfill(status=503, json=refusal))
+        page.get_by_role("navigation", name="Downloads").get_by_role("link", name="CSV").click()
+        expect(page.get_by_role("status").get_by_text(refusal["detail"])).to_be_visible()
+        assert page.url.startswith(f"{address}/triage")
+
+
+def test_what_is_being_typed_is_cleared_with_the_filters(page: Page, address: str) -> None:
+    page.goto(f"{address}/triage?bucket=review")
+    find = page.get_by_role("searchbox", name="Find")
+    clear = page.get_by_role("button", name="Clear 1 filter")
+    expect(clear).to_be_visible()
+    page.clock.install()
+    find.fill("nowhere")
+    clear.click()
+    expect(find).to_have_value("")
+    page.clock.run_for(1_000)
+    expect(clear).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("text="))
+
+
+def test_cameras_that_cannot_be_asked_for_are_not_none(address: str, open_page: OpenPage) -> None:
+    with open_page(f"{address}/run", expects=("500",)) as page:
+        page.route(
+            "**/api/v1/triage/cameras?*", lambda route: route.fulfill(status=500, json={"detail": "No cameras."})
+        )
+        page.goto(f"{address}/triage?organization={ORGANIZATION}")
+        expect(page.get_by_role("region", name="Filters").get_by_role("alert")).to_have_text("No cameras.")
+        expect(page.get_by_label("Camera")).to_contain_text("not known")

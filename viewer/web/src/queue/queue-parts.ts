@@ -46,7 +46,7 @@ async function readRows(search: string, { sequenceId, at }: Step, signal: AbortS
   return isAside ? (await read(located)).part : part;
 }
 
-type Page = { total: number; sequenceIds: readonly number[] };
+type Page = { total: number; sequenceIds: Part["sequenceIds"] };
 
 async function readPages(at: number, read: (page: number) => Promise<Page>): Promise<Part> {
   const pages = pagesAround(at, PAGE);
@@ -61,8 +61,8 @@ async function readPages(at: number, read: (page: number) => Promise<Page>): Pro
 async function readGroupsPage(search: string, page: number, signal: AbortSignal): Promise<Page> {
   const query = groupsQuery(readGroups(search), page, PAGE);
   const { items, total } = await ask(api.GET("/api/v1/sequence_groups/", { params: { query }, signal }));
-  // A group without members has no place to keep: the list has those of one member at least.
-  return { total, sequenceIds: items.map((group) => group.thumbnails[0]?.sequence_id ?? 0) };
+  // A group whose first member has no thumbnail keeps its place in the order, and is passed.
+  return { total, sequenceIds: items.map((group) => group.thumbnails[0]?.sequence_id ?? null) };
 }
 
 async function readMembersPage(search: string, page: number, signal: AbortSignal): Promise<Page> {

@@ -27,6 +27,14 @@ describe("the address of a queue", () => {
     expect(address.searchParams.get("queue")).toBe("triage?bucket=review");
   });
 
+  it("keeps how one looks at sequences, and not at what of this one", () => {
+    const from = "hide=boxes&hide=region&tubes_of=v2&frame=3&tube=0&sequence=7";
+    const queue = { source: "triage", search: "" } as const;
+    const address = stepAddress({ sequenceId: 7, at: 0 }, queue, { from });
+    expect(address).toBe("/annotate/7?queue=triage%3F&hide=boxes&hide=region&tubes_of=v2");
+    expect(annotateAddress(7, from)).toBe(address);
+  });
+
   it.each(["", "elsewhere?x=1", "triages"])("takes %s for no queue", (written) => {
     expect(readQueue(written)).toBeNull();
   });
@@ -62,6 +70,12 @@ describe("the place in a queue", () => {
     [99, 40, { at: null, previous: { sequenceId: 54, at: 14 }, next: null }],
   ])("of %i, last seen at %i", (sequenceId, at, expected) => {
     expect(placeOf(part, sequenceId, at)).toEqual({ total: 15, ...expected });
+  });
+
+  it("passes places that have no sequence to show", () => {
+    const sparse: Part = { offset: 0, total: 5, sequenceIds: [null, 50, null, null, 51] };
+    expect(placeOf(sparse, 50, 1)).toMatchObject({ previous: null, next: { sequenceId: 51, at: 4 } });
+    expect(placeOf(sparse, 51, 4)).toMatchObject({ previous: { sequenceId: 50, at: 1 }, next: null });
   });
 
   it("is nowhere in an empty queue", () => {

@@ -14,14 +14,17 @@ export type Queue = { source: Source; search: string };
 /** A sequence of the queue, and where it was when somebody last looked. */
 export type Step = { sequenceId: number; at: number };
 
-/** Some of the queue in its order, from `offset` on, of `total`. */
-export type Part = { offset: number; total: number; sequenceIds: readonly number[] };
+/** Some of the queue in its order, from `offset` on, of `total`; null where a place has no sequence to show. */
+export type Part = { offset: number; total: number; sequenceIds: readonly (number | null)[] };
 
 /** Where a sequence is in its queue; `at` is null where it is not in it (any more). */
 export type Place = { at: number | null; total: number; previous: Step | null; next: Step | null };
 
 /** What a list's page adds to its address about what is open beside it: no part of what is in the list. */
 const OF_THE_PANE = ["sequence", "frame", "tube", "tubes_of", "hide"];
+
+/** How one looks at sequences, whichever it is: it stays along the queue. */
+const OF_THE_LOOK = ["hide", "tubes_of"];
 
 /** Where to annotate a sequence as one of a list: `search` is the list's address, `at` its place in it from 0. */
 export function annotateAddress(
@@ -31,22 +34,25 @@ export function annotateAddress(
 ): string {
   const parameters = new URLSearchParams(search);
   for (const name of OF_THE_PANE) parameters.delete(name);
-  return stepAddress({ sequenceId, at: at ?? 0 }, { source, search: parameters.toString() });
+  const queue = { source, search: parameters.toString() };
+  return stepAddress({ sequenceId, at: at ?? 0 }, queue, { from: search });
 }
 
-/** How one goes along a queue, apart from where one is. */
-type Manner = { includesLabelled?: boolean };
+/** How one goes along a queue, apart from where one is. `from`: the parameters of the address that one comes from. */
+type Manner = { includesLabelled?: boolean; from?: string | URLSearchParams };
 
 export function stepAddress(
   { sequenceId, at }: Step,
   queue: Queue | null,
-  { includesLabelled = false }: Manner = {},
+  { includesLabelled = false, from = "" }: Manner = {},
 ): string {
   const written = new URLSearchParams();
   // As one parameter: the list's own would meet those of the player.
   if (queue) written.set("queue", `${queue.source}?${queue.search}`);
   if (queue && at > 0) written.set("at", String(at));
   if (includesLabelled) written.set("labelled", "1");
+  const before = new URLSearchParams(from);
+  for (const name of OF_THE_LOOK) for (const value of before.getAll(name)) written.append(name, value);
   const search = written.toString();
   return `/annotate/${sequenceId}${search && "?"}${search}`;
 }
@@ -64,18 +70,19 @@ export function readQueue(written: string): Queue | null {
 }
 
 export function placeOf(part: Part, sequenceId: number, at: number): Place {
-  const step = (place: number): Step | null => {
+  const step = (place: number, by: 1 | -1): Step | null => {
     const id = part.sequenceIds[place - part.offset];
+    if (id === null) return step(place + by, by);
     return id === undefined ? null : { sequenceId: id, at: place };
   };
   const index = part.sequenceIds.indexOf(sequenceId);
   if (index >= 0) {
     const found = part.offset + index;
-    return { at: found, total: part.total, previous: step(found - 1), next: step(found + 1) };
+    return { at: found, total: part.total, previous: step(found - 1, -1), next: step(found + 1, 1) };
   }
   // What is not in it any more has made room: what came after it is where it was.
   const end = Math.min(at, part.total);
-  return { at: null, total: part.total, previous: step(end - 1), next: step(end) };
+  return { at: null, total: part.total, previous: step(end - 1, -1), next: step(end, 1) };
 }
 
 /**

@@ -6,12 +6,14 @@ import { askPart } from "./queue-parts";
 
 /** Where one is in a queue; its order is asked for before anything is saved, so that saving cannot change what is next. */
 export function usePlace(queue: Queue | null, step: Step) {
-  const { data, error } = useQuery({
+  const { data, error, isPlaceholderData } = useQuery({
     ...askPart(queue ?? { source: "triage", search: "" }, step),
     enabled: queue !== null,
     placeholderData: keepPreviousData,
   });
-  return { place: queue && data ? placeOf(data, step.sequenceId, step.at) : null, error };
+  // The part around the step before tells nothing of a step that is not in it.
+  const isKnown = data && (!isPlaceholderData || data.sequenceIds.includes(step.sequenceId));
+  return { place: queue && isKnown ? placeOf(data, step.sequenceId, step.at) : null, error };
 }
 
 /** Of what is in a row already labelled; beyond it one is told and may go on. */
@@ -20,20 +22,29 @@ const MOST_PASSED = 500;
 /** The next step, or null at the end of the queue, and how many were passed because they have a label by now. */
 export type Found = { step: Step | null; passed: number };
 
-/** From a step onwards, the first that nobody has labelled. */
-async function passLabelled(client: QueryClient, queue: Queue, from: Step | null): Promise<Found> {
+/** Told of each one that is passed, and asked before each whether the next one is still wanted. */
+export type Watch = { isWanted: () => boolean; onPassed: (passed: number) => void };
+
+/** From a step onwards, the first that nobody has labelled, or how far it was looked for. */
+async function passLabelled(
+  client: QueryClient,
+  queue: Queue,
+  from: Step | null,
+  { isWanted, onPassed }: Watch,
+): Promise<Found> {
   let step = from;
   let part: Part | null = null;
   for (let passed = 0; ; passed++) {
-    if (step === null || passed === MOST_PASSED) return { step, passed };
+    if (step === null || passed === MOST_PASSED || !isWanted()) return { step, passed };
     if (!(await isLabelled(client, step.sequenceId))) return { step, passed };
     if (part === null || isLast(part, step)) part = await client.fetchQuery(askPart(queue, step));
     step = placeOf(part, step.sequenceId, step.at).next;
+    onPassed(passed + 1);
   }
 }
 
 function isLast({ sequenceIds }: Part, { sequenceId }: Step): boolean {
-  return sequenceIds.indexOf(sequenceId) === sequenceIds.length - 1;
+  return sequenceIds.slice(sequenceIds.indexOf(sequenceId) + 1).every((id) => id === null);
 }
 
 async function isLabelled(client: QueryClient, sequenceId: number): Promise<boolean> {
@@ -53,7 +64,8 @@ const WAITING: ReadonlySet<string> = new Set(["imported", "ready_to_annotate", "
 /** How to find the next one after a place, as it was before saving. */
 export function useFindNext(queue: Queue | null, includesLabelled: boolean) {
   const client = useQueryClient();
-  return async ({ next }: Place): Promise<Found> => {
-    return queue === null || includesLabelled ? { step: next, passed: 0 } : passLabelled(client, queue, next);
+  return async ({ next }: Place, watch: Watch): Promise<Found> => {
+    if (queue === null || includesLabelled) return { step: next, passed: 0 };
+    return passLabelled(client, queue, next, watch);
   };
 }

@@ -9,7 +9,7 @@ import { usePlace } from "../../queue/use-queue";
 import { useMayDecide } from "../../session/session";
 import { askSequence } from "../sequence/ask-sequence";
 import styles from "./annotate-page.module.css";
-import { type Choice, whatIsMissing } from "./choice";
+import type { Choice } from "./choice";
 import { ConflictBanner } from "./conflict-banner";
 import { EndOfQueue } from "./end-of-queue";
 import { LabelForm } from "./label-form";
@@ -18,7 +18,7 @@ import { QueueBar } from "./queue-bar";
 import type { Action } from "./shortcuts";
 import { ShortcutsHelp } from "./shortcuts-help";
 import { useAdvance } from "./use-advance";
-import { type Draft, type Saved, useAnnotation } from "./use-annotation";
+import { type Order, type Saved, useAnnotation } from "./use-annotation";
 import { useConflicts } from "./use-conflicts";
 import { useShortcuts } from "./use-shortcuts";
 
@@ -56,16 +56,16 @@ export default function AnnotatePage({ sequenceId }: { sequenceId: number }) {
   };
   // What is next is known before anything is saved: saving may take this one out of the queue.
   const isPlaceComing = queue !== null && place === null && queueError === null;
-  const isBusy = annotation.saving.isPending || advance.isLooking || isPlaceComing;
-  const submit = (order: Draft) => {
-    if (!may || isBusy || !annotation.standing.isSuccess || whatIsMissing(order.choice)) return;
+  const isBusy = annotation.saving.isPending || advance.looking !== null || isPlaceComing;
+  const submit = (order: Order) => {
+    if (!may || isBusy || !annotation.standing.isSuccess || annotation.missing !== null) return;
     annotation.saving.mutate(order, { onSuccess: (saved) => finish(saved, order.choice) });
   };
   const save = () => {
     if (!annotation.isOvertaken) submit(annotation.order);
   };
   const skip = () => {
-    if (place && !advance.isLooking) void advance.goOn(place);
+    if (place && !advance.looking) void advance.goOn(place);
   };
   const choose = (choice: Choice) => {
     if (may && annotation.standing.isSuccess && !annotation.saving.isPending) annotation.choose(choice);
@@ -96,7 +96,7 @@ export default function AnnotatePage({ sequenceId }: { sequenceId: number }) {
           savedHere={savedHere}
           includesLabelled={state.labelled}
           onIncludeLabelled={(labelled) => change({ labelled })}
-          isLooking={advance.isLooking}
+          looking={advance.looking}
           onBack={() => advance.goBack(place)}
           onSkip={skip}
           onHelp={() => setIsHelpShown(true)}
@@ -115,7 +115,7 @@ export default function AnnotatePage({ sequenceId }: { sequenceId: number }) {
       <div className={styles.columns}>
         <section className={styles.sequence} aria-labelledby={titleId}>
           <Suspense fallback={<Loading what="the player" />}>
-            <SequencePane key={sequenceId} sequenceId={sequenceId} />
+            <SequencePane key={sequenceId} sequenceId={sequenceId} keysOn="page" />
           </Suspense>
         </section>
         <LabelForm

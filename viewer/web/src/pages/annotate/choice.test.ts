@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Schemas } from "../../api/client";
-import { bodyOf, choiceOf, hasBoxes, whatIsMissing } from "./choice";
+import { bodyOf, choiceOf, hasBoxes, thingsToKeep, whatIsMissing } from "./choice";
 import { falsePositive, smoke } from "./labels";
 
 function stored(of: Partial<Schemas["SequenceAnnotationRead"]>): Schemas["SequenceAnnotationRead"] {
@@ -53,9 +53,10 @@ describe("what is stored", () => {
 
 describe("a choice", () => {
   it("has to say something", () => {
-    expect(whatIsMissing({ label: null, isUnsure: false })).toContain("Choose one label");
-    expect(whatIsMissing({ label: null, isUnsure: true })).toBeNull();
-    expect(whatIsMissing({ label: smoke("other"), isUnsure: false })).toBeNull();
+    const nothing = { kept: [], isBegun: true };
+    expect(whatIsMissing({ label: null, isUnsure: false }, nothing)).toContain("Choose one label");
+    expect(whatIsMissing({ label: null, isUnsure: true }, nothing)).toBeNull();
+    expect(whatIsMissing({ label: smoke("other"), isUnsure: false }, nothing)).toBeNull();
   });
 
   it.each([
@@ -84,11 +85,63 @@ describe("a choice", () => {
     // Unsure, and no name for it.
     [null, true, { annotation: { sequences_bbox: [] } }],
   ])("is sent as exactly one of a label and clusters", (label, hasBoxes, expected) => {
-    expect(bodyOf({ label, isUnsure: true }, hasBoxes)).toEqual({
+    expect(bodyOf({ label, isUnsure: true }, { hasBoxes, kept: [] })).toEqual({
       is_unsure: true,
       processing_stage: "seq_annotation_done",
       ...expected,
     });
+  });
+});
+
+describe("several things in one picture", () => {
+  const of = (type: "antenna" | "dust") => ({
+    is_smoke: false,
+    smoke_type: null,
+    false_positive_types: [type],
+    bboxes: [],
+  });
+  const things = [of("antenna"), of("dust")];
+  const several = stored({
+    has_false_positives: true,
+    false_positive_types: ["antenna", "dust"],
+    is_unsure: true,
+    annotation: { sequences_bbox: things },
+  });
+
+  it.each([
+    [several, things],
+    // One label is shown as a choice: who chooses none takes it away.
+    [
+      stored({
+        has_false_positives: true,
+        false_positive_types: ["dust"],
+        annotation: { sequences_bbox: [of("dust")] },
+      }),
+      [],
+    ],
+    [null, []],
+  ])("are what is kept", (annotation, kept) => {
+    expect(thingsToKeep(annotation)).toEqual(kept);
+  });
+
+  it.each([
+    // Whether it is unsure changes, and nothing else.
+    [null, true, things],
+    [null, false, things],
+    // One label takes the place of all.
+    [falsePositive("sky"), false, [{ ...of("dust"), false_positive_types: ["sky"] }]],
+  ])("stay when they are saved with %j", (label, isUnsure, sequences_bbox) => {
+    expect(bodyOf({ label, isUnsure }, { hasBoxes: false, kept: things })).toEqual({
+      is_unsure: isUnsure,
+      processing_stage: "seq_annotation_done",
+      annotation: { sequences_bbox },
+    });
+  });
+
+  it("are not saved by one who changed nothing", () => {
+    const choice = choiceOf(several);
+    expect(whatIsMissing(choice, { kept: things, isBegun: false })).toContain("Choose one label");
+    expect(whatIsMissing(choice, { kept: things, isBegun: true })).toBeNull();
   });
 });
 

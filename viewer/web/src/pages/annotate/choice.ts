@@ -17,9 +17,24 @@ export function choiceOf(stored: Schemas["SequenceAnnotationRead"] | null): Choi
   };
 }
 
-/** Why it cannot be saved yet, null where it can. */
-export function whatIsMissing({ label, isUnsure }: Choice): string | null {
-  return label || isUnsure ? null : "Choose one label, or say that you are unsure.";
+type Things = Schemas["SequenceAnnotationData"]["sequences_bbox"];
+
+/** What is stored and no one choice can show: it stays as it is until one label replaces it. */
+export function thingsToKeep(stored: Schemas["SequenceAnnotationRead"] | null): Things {
+  return stored && choiceOf(stored).label === null ? stored.annotation.sequences_bbox : [];
+}
+
+/**
+ * Why it cannot be saved yet, null where it can. What stays as it is has nothing to save until somebody began to
+ * change something (`isBegun`).
+ */
+export function whatIsMissing(
+  { label, isUnsure }: Choice,
+  { kept, isBegun }: { kept: Things; isBegun: boolean },
+): string | null {
+  if (label) return null;
+  if (kept.length === 0) return isUnsure ? null : "Choose one label, or say that you are unsure.";
+  return isBegun ? null : "Choose one label for all of it, or change whether it is unsure.";
 }
 
 /** Whether a label alone can be saved: it is stamped on boxes that were detected. */
@@ -36,9 +51,12 @@ function isValid([x1 = 0, y1 = 0, x2 = 0, y2 = 0]: readonly number[]): boolean {
 
 /**
  * The body that saves it. A label is stamped on the sequence's own boxes; without any there is one thing without
- * boxes, and one who is unsure and names nothing says that there is nothing to name.
+ * boxes. One who names nothing leaves what is to be kept as it is; where nothing is, there is nothing to name.
  */
-export function bodyOf({ label, isUnsure }: Choice, hasBoxes: boolean): Schemas["SequenceAnnotationPut"] {
+export function bodyOf(
+  { label, isUnsure }: Choice,
+  { hasBoxes, kept }: { hasBoxes: boolean; kept: Things },
+): Schemas["SequenceAnnotationPut"] {
   const common = { is_unsure: isUnsure, processing_stage: "seq_annotation_done" } as const;
   if (label && hasBoxes) return { ...common, ...label };
   const thing = label && {
@@ -47,5 +65,5 @@ export function bodyOf({ label, isUnsure }: Choice, hasBoxes: boolean): Schemas[
     false_positive_types: label.false_positive_type ? [label.false_positive_type] : [],
     bboxes: [],
   };
-  return { ...common, annotation: { sequences_bbox: thing ? [thing] : [] } };
+  return { ...common, annotation: { sequences_bbox: thing ? [thing] : kept } };
 }

@@ -7,7 +7,7 @@ import { Moment, Name, plain } from "../../components/words";
 import { useMayDecide } from "../../session/session";
 import { AssignmentButton } from "../groups/assignment";
 import { isChangedMeanwhile } from "../groups/changes";
-import { type Choice, choiceOf, whatIsMissing } from "./choice";
+import { type Choice, choiceOf } from "./choice";
 import styles from "./label-form.module.css";
 import { LabelPicker } from "./label-picker";
 import { words } from "./labels";
@@ -26,8 +26,7 @@ type Props = {
 /** What is stored, what one is about to say, and saving it. */
 export function LabelForm({ annotation, onChoose, onSave, onSaveOverTheirs, hasQueue }: Props) {
   const { may, whyNot } = useMayDecide();
-  const { standing, saving, choice, isOvertaken } = annotation;
-  const missing = whatIsMissing(choice);
+  const { standing, saving, choice, missing, isOvertaken } = annotation;
   if (standing.isPending) return <Loading what="the annotation" />;
   if (standing.error && !standing.data) {
     return (
@@ -71,14 +70,14 @@ type OvertakenProps = { annotation: Annotation; onSaveOverTheirs: () => void };
 
 /** Nothing is lost: what was chosen stays, beside what somebody else wrote. */
 function Overtaken({ annotation, onSaveOverTheirs }: OvertakenProps) {
-  const { stored, saving, choice, takeTheirs } = annotation;
+  const { stored, saving, choice, missing, takeTheirs } = annotation;
   return (
     <Banner kind="attention">
       <strong>It changed meanwhile, and yours is not saved.</strong>{" "}
       {isChangedMeanwhile(saving.error) && asProblem(saving.error).detail}
       <span className={styles.ways}>
         <Button onClick={takeTheirs}>Take theirs{describe(choiceOf(stored))}</Button>
-        <Button kind="danger" onClick={onSaveOverTheirs} disabled={whatIsMissing(choice) !== null}>
+        <Button kind="danger" onClick={onSaveOverTheirs} disabled={missing !== null}>
           Save mine over it{describe(choice)}
         </Button>
       </span>

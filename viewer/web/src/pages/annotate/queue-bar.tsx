@@ -3,6 +3,8 @@ import { Button } from "../../components/button";
 import { Count } from "../../components/words";
 import { type Place, type Queue, sourceAddress } from "../../queue/queue";
 import styles from "./queue-bar.module.css";
+import { BACK_KEY, SKIP_KEY } from "./shortcuts";
+import type { Looking } from "./use-advance";
 
 const SOURCES: Readonly<Record<Queue["source"], string>> = {
   triage: "the split",
@@ -18,7 +20,7 @@ type Props = {
   savedHere: number;
   includesLabelled: boolean;
   onIncludeLabelled: (includesLabelled: boolean) => void;
-  isLooking: boolean;
+  looking: Looking | null;
   onBack: () => void;
   onSkip: () => void;
   onHelp: () => void;
@@ -26,7 +28,7 @@ type Props = {
 
 /** Where one is in the queue, and the ways along it. */
 export function QueueBar(props: Props) {
-  const { queue, place, includesLabelled, onIncludeLabelled, isLooking, onBack, onSkip, onHelp } = props;
+  const { queue, place, includesLabelled, onIncludeLabelled, looking, onBack, onSkip, onHelp } = props;
   return (
     <nav className={styles.bar} aria-label="Queue">
       {queue && (
@@ -35,12 +37,20 @@ export function QueueBar(props: Props) {
             From <Link href={sourceAddress(queue)}>{SOURCES[queue.source]}</Link>
           </span>
           <Progress place={place} at={props.at} savedHere={props.savedHere} />
-          <Button onClick={onBack} disabled={!place?.previous} aria-keyshortcuts="ArrowLeft">
-            <span aria-hidden="true">←</span> Back
+          <Button onClick={onBack} disabled={!place?.previous} aria-keyshortcuts={BACK_KEY}>
+            Back <Key>{BACK_KEY}</Key>
           </Button>
-          <Button onClick={onSkip} disabled={!place || isLooking} aria-keyshortcuts="s ArrowRight">
-            {isLooking ? "Looking for the next…" : "Skip"} <span aria-hidden="true">→</span>
+          <Button onClick={onSkip} disabled={!place || looking !== null} aria-keyshortcuts={SKIP_KEY}>
+            {looking ? "Looking for the next…" : "Skip"} <Key>{SKIP_KEY}</Key>
           </Button>
+          {looking !== null && looking.passed > 0 && (
+            <span className={styles.source}>
+              Passed <Count n={looking.passed} />{" "}
+              <Button kind="quiet" onClick={looking.stop}>
+                Stay here
+              </Button>
+            </span>
+          )}
           <label className={styles.source}>
             <input
               type="checkbox"
@@ -52,9 +62,17 @@ export function QueueBar(props: Props) {
         </>
       )}
       <Button kind="quiet" onClick={onHelp} aria-keyshortcuts="?">
-        Keys <span aria-hidden="true">?</span>
+        Keys <Key>?</Key>
       </Button>
     </nav>
+  );
+}
+
+function Key({ children }: { children: string }) {
+  return (
+    <span className={styles.key} aria-hidden="true">
+      {children}
+    </span>
   );
 }
 

@@ -3,16 +3,23 @@ import { Button } from "../../components/button";
 import { Dialog } from "../../components/dialog";
 import { plain } from "../../components/words";
 import { FALSE_POSITIVE_KEYS, SMOKE_KEYS } from "./labels";
-import { UNSURE_KEY } from "./shortcuts";
+import { BACK_KEY, SKIP_KEY, UNSURE_KEY } from "./shortcuts";
 import styles from "./shortcuts-help.module.css";
 
 const ACTIONS = [
   ["Enter", "save, and go to the next"],
   [UNSURE_KEY, "unsure, or sure again"],
-  ["s or →", "skip: go to the next without saving"],
-  ["←", "go back to the one before"],
-  ["Space", "play or pause, in the player"],
+  [SKIP_KEY, "skip: go to the next without saving"],
+  [BACK_KEY, "go back to the one before"],
   ["?", "show or hide these keys"],
+] as const;
+
+const PLAYERS = [
+  ["Space", "play or pause"],
+  ["← →", "the frame before, the frame after"],
+  ["Home End", "the first frame, the last"],
+  ["+ - 0", "nearer, further, all of it"],
+  ["Shift", "with an arrow: move what is near"],
 ] as const;
 
 /** Every key that does something while annotating. */
@@ -27,6 +34,7 @@ export function ShortcutsHelp({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Keys" onClose={onClose}>
       <Keys title="What to do" keys={ACTIONS} />
+      <Keys title="The player" keys={PLAYERS} />
       <Keys title="Smoke" keys={Object.entries(SMOKE_KEYS).map(([name, key]) => [key, plain(name)])} />
       <Keys
         title="False positive"

@@ -1,4 +1,7 @@
-/** Which key means what while annotating. What does not live here: listening to keys (`use-shortcuts`). */
+/**
+ * Which key means what while annotating. What does not live here: listening to keys (`use-shortcuts`), and the
+ * player's own.
+ */
 import {
   FALSE_POSITIVE_KEYS,
   FALSE_POSITIVE_TYPES,
@@ -12,34 +15,34 @@ import {
 export type Action = { kind: "label"; label: Label } | { kind: "unsure" | "save" | "skip" | "back" | "help" };
 
 /**
- * Where the key was pressed. `typing`: in a field for text, or in a question that holds the page; `choosing`: on one of
- * several choices, where arrows are the choice's own; `acting`: on a button or link, which Enter presses.
+ * Where the key was pressed. `typing`: in a field for text, or in a question that holds the page; `acting`: on a button
+ * or link, which Enter presses.
  */
-export type Focus = "page" | "typing" | "choosing" | "acting";
+export type Focus = "page" | "typing" | "acting";
 
 export type Pressed = { key: string; isModified: boolean; focus: Focus };
 
 export const UNSURE_KEY = "q";
+export const SKIP_KEY = "s";
+/** Beside that of skipping on most keyboards. Arrows are the player's. */
+export const BACK_KEY = "z";
 
 const LABELS: ReadonlyMap<string, Label> = new Map([
   ...SMOKE_TYPES.map((type) => [SMOKE_KEYS[type], smoke(type)] as const),
   ...FALSE_POSITIVE_TYPES.map((type) => [FALSE_POSITIVE_KEYS[type], falsePositive(type)] as const),
 ]);
 
-const OTHERS: ReadonlyMap<string, "unsure" | "skip" | "help"> = new Map([
+const OTHERS: ReadonlyMap<string, "unsure" | "skip" | "back" | "help"> = new Map([
   [UNSURE_KEY, "unsure"],
-  ["s", "skip"],
+  [SKIP_KEY, "skip"],
+  [BACK_KEY, "back"],
   ["?", "help"],
 ]);
 
 export function actionOf({ key, isModified, focus }: Pressed): Action | null {
   // With Control, Alt or Meta a key belongs to the browser or to a screen reader.
   if (isModified || focus === "typing") return null;
-  if (key === "Enter") return focus === "page" || focus === "choosing" ? { kind: "save" } : null;
-  if (key === "ArrowRight" || key === "ArrowLeft") {
-    if (focus === "choosing") return null;
-    return { kind: key === "ArrowRight" ? "skip" : "back" };
-  }
+  if (key === "Enter") return focus === "page" ? { kind: "save" } : null;
   const letter = key.toLowerCase();
   const label = LABELS.get(letter);
   if (label) return { kind: "label", label };

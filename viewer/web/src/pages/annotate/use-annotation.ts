@@ -8,12 +8,15 @@ import { api, ask, type Schemas } from "../../api/client";
 import { useRefresh } from "../groups/changes";
 import { askStanding } from "../groups/questions";
 import { askSequence } from "../sequence/ask-sequence";
-import { bodyOf, type Choice, choiceOf, hasBoxes } from "./choice";
+import { bodyOf, type Choice, choiceOf, hasBoxes, thingsToKeep, whatIsMissing } from "./choice";
 
 type Annotation = Schemas["SequenceAnnotationRead"];
 
 /** What somebody is about to say, and of what they looked at: revision null, where nothing was stored. */
-export type Draft = { sequenceId: number; choice: Choice; base: number | null };
+type Draft = { sequenceId: number; choice: Choice; base: number | null };
+
+/** A draft as it is saved, with what of the annotation it was made of stays as it is. */
+export type Order = Draft & { kept: ReturnType<typeof thingsToKeep> };
 
 /** `spread`: how many other members took the label; null where that could not be read. */
 export type Saved = { annotation: Annotation; spread: number | null };
@@ -30,8 +33,9 @@ export function useAnnotation(sequenceId: number) {
   const stored = standing.data?.annotation ?? null;
   const revision = stored?.revision ?? null;
   const choice = draft?.choice ?? choiceOf(stored);
+  const kept = thingsToKeep(stored);
   const saving = useMutation({
-    mutationFn: async (order: Draft): Promise<Saved> => {
+    mutationFn: async (order: Order): Promise<Saved> => {
       const annotation = await put(client, order);
       return { annotation, spread: await readSpread(annotation) };
     },
@@ -41,7 +45,7 @@ export function useAnnotation(sequenceId: number) {
       refresh();
     },
     // Where another was faster the draft stays, and beside it is shown what they wrote.
-    onError: (_, order) => {
+    onError: (_, { kept: _kept, ...order }) => {
       keep(order);
       return client.invalidateQueries({ queryKey: askStanding(order.sequenceId).queryKey });
     },
@@ -50,6 +54,7 @@ export function useAnnotation(sequenceId: number) {
     standing,
     stored,
     choice,
+    missing: whatIsMissing(choice, { kept, isBegun: draft !== null }),
     choose: (next: Choice) => keep({ sequenceId, choice: next, base: draft ? draft.base : revision }),
     /** Somebody wrote another annotation since this one was begun. */
     isOvertaken: draft !== null && standing.isSuccess && !saving.isPending && draft.base !== revision,
@@ -58,14 +63,14 @@ export function useAnnotation(sequenceId: number) {
       drop(sequenceId);
     },
     /** What to save: it is refused where somebody wrote another annotation meanwhile. */
-    order: (draft ?? { sequenceId, choice, base: revision }) satisfies Draft,
+    order: { ...(draft ?? { sequenceId, choice, base: revision }), kept } satisfies Order,
     /** What to save over the annotation that is shown as stored. */
-    orderOverTheirs: { sequenceId, choice, base: revision } satisfies Draft,
+    orderOverTheirs: { sequenceId, choice, base: revision, kept } satisfies Order,
     saving,
   };
 }
 
-async function put(client: QueryClient, { sequenceId, choice, base }: Draft): Promise<Annotation> {
+async function put(client: QueryClient, { sequenceId, choice, base, kept }: Order): Promise<Annotation> {
   const path = { sequence_id: sequenceId };
   // Where it cannot be read, whether it has boxes is for the server to say.
   const sequence = await client.ensureQueryData(askSequence(sequenceId)).catch(() => null);
@@ -73,7 +78,7 @@ async function put(client: QueryClient, { sequenceId, choice, base }: Draft): Pr
   return (await ask(
     api.PUT("/api/v1/annotations/sequences/{sequence_id}", {
       params: { path, header },
-      body: bodyOf(choice, sequence === null || hasBoxes(sequence.frames)),
+      body: bodyOf(choice, { hasBoxes: sequence === null || hasBoxes(sequence.frames), kept }),
     }),
   )) as Annotation;
 }

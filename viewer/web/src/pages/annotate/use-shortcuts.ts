@@ -21,10 +21,13 @@ export function useShortcuts(carryOut: (action: Action) => void): void {
   }, []);
 }
 
+/** Inputs that nothing is typed into: letters and Enter mean there what they mean on the page. */
+const CHOSEN_FROM: ReadonlySet<string> = new Set(["radio", "checkbox", "range"]);
+
 function focusOf(target: EventTarget | null): Focus {
   if (!(target instanceof HTMLElement)) return "page";
   if (target.isContentEditable || target.closest("textarea, select, dialog")) return "typing";
   const input = target.closest("input");
-  if (input) return input.type === "radio" || input.type === "checkbox" ? "choosing" : "typing";
+  if (input) return CHOSEN_FROM.has(input.type) ? "page" : "typing";
   return target.closest("button, a[href], summary") ? "acting" : "page";
 }

@@ -1,54 +1,57 @@
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { type Fields, flag, integer, text, useAddress } from "../../address/address";
+import { Banner } from "../../components/banner";
 import { Empty, Loading, Trouble } from "../../components/states";
-import { countOf, Name } from "../../components/words";
+import { Count, countOf, Name } from "../../components/words";
 import { AngleCard } from "./angle-card";
 import styles from "./camera-page.module.css";
 import { byAngle, isDirection } from "./dial";
 import { Dial } from "./dial-view";
 import { type GroupsQuery, LEAST_MEMBERS } from "./filters";
-import { Pager } from "./pager";
-import { askGroups } from "./questions";
+import { askAllGroups } from "./questions";
 
 type CameraState = {
   azimuth: number | null;
   /** Things that were seen once as well. */
   singletons: boolean;
   organization: string;
-  page: number | null;
 };
 
 const cameraFields: Fields<CameraState> = {
   azimuth: integer(Number.MIN_SAFE_INTEGER),
   singletons: flag,
   organization: text(),
-  page: integer(1, 2 ** 31),
 };
-
-const SHOWN = 100;
 
 /** Where the groups of one camera sit around it, and where each is in its pictures. */
 export default function CameraPage({ cameraId }: { cameraId: number }) {
   const [state, change] = useAddress(cameraFields);
-  const page = state.page ?? 1;
-  const query: GroupsQuery = {
+  const around: GroupsQuery = {
     camera_id: cameraId,
     label_state: "all",
     min_members: state.singletons ? 1 : LEAST_MEMBERS,
     order_by: "azimuth",
     order_direction: "asc",
     ...(state.organization && { organization: state.organization }),
-    page,
-    size: SHOWN,
   };
-  const { data, error, refetch } = useQuery(askGroups(query));
+  const { data, error, refetch } = useQuery({ ...askAllGroups(around), placeholderData: keepPreviousData });
+  const isWhole = data !== undefined && data.items.length >= data.total;
+  // Of a camera with very many groups, what was read for the dial may end before this angle.
+  const here = useQuery({
+    ...askAllGroups({ ...around, azimuth: state.azimuth }),
+    enabled: state.azimuth !== null && data !== undefined && !isWhole,
+  });
   if (error && !data) return <Trouble error={error} onRetry={() => void refetch()} />;
   if (!data) return <Loading what="the camera" />;
   const angles = byAngle(data.items);
-  const shown = angles.filter(({ azimuth }) => state.azimuth === null || azimuth === state.azimuth);
+  const isAsked = state.azimuth !== null && !isWhole;
+  const shown = isAsked
+    ? byAngle(here.data?.items ?? [])
+    : angles.filter(({ azimuth }) => state.azimuth === null || azimuth === state.azimuth);
   const aside = angles.filter(({ azimuth }) => !isDirection(azimuth));
   const first = data.items[0];
+  const list = `/groups?camera_id=${cameraId}&label_state=all${state.singletons ? "&min_members=1" : ""}`;
   return (
     <div className={styles.page}>
       <header className={styles.head}>
@@ -63,12 +66,18 @@ export default function CameraPage({ cameraId }: { cameraId: number }) {
         </p>
         <h1>{first ? <Name of={first.camera_name} /> : `Camera ${cameraId}`}</h1>
         <p className={styles.minor}>
-          <span className="number">{countOf(data.total, "group")}</span> at{" "}
+          <span className="number">{countOf(data.total, "group")}</span> at {!isWhole && "at least "}
           <span className="number">{countOf(angles.length, "angle")}</span> ·{" "}
-          <Link href={`/groups?camera_id=${cameraId}&label_state=all`}>as a list</Link>
+          <Link href={list}>as a list</Link>
         </p>
       </header>
       {error && <Trouble error={error} onRetry={() => void refetch()} />}
+      {!isWhole && (
+        <Banner kind="note">
+          Of <Count n={data.total} /> groups the first <Count n={data.items.length} /> by angle are on the
+          dial. <Link href={list}>The list has all of them.</Link>
+        </Banner>
+      )}
       <div className={styles.columns}>
         <aside className={styles.aside} aria-label="Angles">
           <Dial
@@ -89,7 +98,7 @@ export default function CameraPage({ cameraId }: { cameraId: number }) {
             <input
               type="checkbox"
               checked={state.singletons}
-              onChange={(event) => change({ singletons: event.target.checked, page: null })}
+              onChange={(event) => change({ singletons: event.target.checked })}
             />{" "}
             With things that were seen once
           </label>
@@ -103,7 +112,9 @@ export default function CameraPage({ cameraId }: { cameraId: number }) {
               </Link>
             </p>
           )}
-          {shown.length === 0 && (
+          {here.error && !here.data && <Trouble error={here.error} onRetry={() => void here.refetch()} />}
+          {isAsked && here.isPending && <Loading what="the angle" />}
+          {(!isAsked || here.data) && shown.length === 0 && (
             <Empty title="No group is here">
               <p>
                 Groups begin at {LEAST_MEMBERS} members: what was seen once is shown with the choice beside
@@ -114,14 +125,10 @@ export default function CameraPage({ cameraId }: { cameraId: number }) {
           {shown.map(({ azimuth, groups }) => (
             <AngleCard key={azimuth} azimuth={azimuth} groups={groups} />
           ))}
-          {data.total > SHOWN && (
-            <Pager
-              of="groups"
-              page={data.page}
-              size={SHOWN}
-              total={data.total}
-              onPage={(next) => change({ page: next === 1 ? null : next }, { keepHistory: true })}
-            />
+          {isAsked && here.data && here.data.items.length < here.data.total && (
+            <p>
+              The first <Count n={here.data.items.length} /> of <Count n={here.data.total} /> groups.
+            </p>
           )}
         </div>
       </div>

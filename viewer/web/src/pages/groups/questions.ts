@@ -16,6 +16,8 @@ export type GroupAnswer = { group: Group; tag: string | null };
 /** As often as the badge in the navigation: the two are to say the same. */
 const REFRESH_MS = 30_000;
 
+const MOST_AT_ONCE = 100;
+
 // openapi-fetch types a box as any number of numbers where the description says four: hence each answer's own type.
 
 export function askGroups(query: GroupsQuery) {
@@ -26,6 +28,28 @@ export function askGroups(query: GroupsQuery) {
         api.GET("/api/v1/sequence_groups/", { params: { query }, signal }),
       )) as Schemas["GroupPageRead"],
     placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  });
+}
+
+/** So many pages of the largest size are read of a list that is wanted as a whole. */
+const MOST_PAGES = 10;
+
+/** A list as a whole, or its beginning where it has more than some pages: `total` tells. */
+export function askAllGroups(query: Omit<GroupsQuery, "page" | "size">) {
+  return queryOptions({
+    queryKey: keys.reviewed("groups", "all", query),
+    queryFn: async ({ signal }) => {
+      const items: Schemas["GroupListItemRead"][] = [];
+      for (let page = 1; ; page++) {
+        const params = { query: { ...query, page, size: MOST_AT_ONCE } };
+        const found = (await ask(
+          api.GET("/api/v1/sequence_groups/", { params, signal }),
+        )) as Schemas["GroupPageRead"];
+        items.push(...found.items);
+        if (page >= MOST_PAGES || page * MOST_AT_ONCE >= found.total) return { items, total: found.total };
+      }
+    },
     refetchInterval: REFRESH_MS,
   });
 }
@@ -87,8 +111,6 @@ export function askStanding(sequenceId: number) {
       )) as Schemas["StandingRead"],
   });
 }
-
-const MOST_AT_ONCE = 100;
 
 /** The numbers of all members, with how many are read so far of how many: large groups take several questions. */
 export async function readMemberIds(

@@ -4,7 +4,7 @@ import { count, countOf } from "../../components/words";
 /** What waits to be done, and the command that does it. */
 export type Step = { what: string; command: string };
 
-/** In the order of the graph; empty where everything is made of what there is now. What cannot be told is not a step. */
+/** In the order of the graph; empty where nothing waits. What cannot be told is not a step but a doubt. */
 export function nextSteps(run: Schemas["RunRead"]): Step[] {
   const steps: Step[] = [];
   const sequences = run.raw_sequences.stored;
@@ -36,6 +36,9 @@ export function nextSteps(run: Schemas["RunRead"]): Step[] {
       worklists.gone ? `${count(worklists.gone)} gone` : null,
       worklists.scored_since ? `${count(worklists.scored_since)} scored since` : null,
       worklists.decided_since ? countOf(worklists.decided_since, "decision") : null,
+      worklists.groups_changed_since
+        ? `${countOf(worklists.groups_changed_since, "group")} new or changed`
+        : null,
     ].filter((part) => part !== null);
     if (behind.length > 0) {
       steps.push({ what: `The worklists are behind: ${behind.join(", ")}`, command: "triage worklists" });

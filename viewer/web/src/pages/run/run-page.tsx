@@ -7,6 +7,7 @@ import { Loading, Trouble } from "../../components/states";
 import { count, countOf, Moment, Name, Score } from "../../components/words";
 import { bytes } from "./bytes";
 import { Dagster } from "./dagster";
+import { doubtsOf } from "./doubts";
 import { nextSteps } from "./next-steps";
 import styles from "./run-page.module.css";
 import { type Figure, StageCard } from "./stage-card";
@@ -30,6 +31,7 @@ export default function RunPage() {
 
 function RunState({ run, isOld }: { run: Run; isOld: boolean }) {
   const steps = nextSteps(run);
+  const doubts = doubtsOf(run);
   const now = new Date(run.looked_at);
   const shared = { now, dagsterUrl: run.dagster.state === "reachable" ? run.dagster.url : null };
   return (
@@ -41,9 +43,15 @@ function RunState({ run, isOld }: { run: Run; isOld: boolean }) {
         </span>
       </header>
       {isOld && <Banner kind="attention">The server does not answer: this is what it said last.</Banner>}
-      {steps.length === 0 ? (
+      {doubts.length > 0 && (
+        <Banner kind="attention">
+          Cannot tell whether everything is current: <Name of={doubts.join("; ")} />.
+        </Banner>
+      )}
+      {steps.length === 0 && doubts.length === 0 && (
         <Banner kind="calm">Everything is made of what there is now.</Banner>
-      ) : (
+      )}
+      {steps.length > 0 && (
         <Banner kind="note">
           <ul className={styles.steps}>
             {steps.map(({ what, command }) => (

@@ -1,9 +1,10 @@
 import type { ReactNode } from "react";
 import type { Schemas } from "../../api/client";
 import { Badge } from "../../components/badge";
-import { count, Moment, Name, plain } from "../../components/words";
+import { count, countOf, Moment, Name, plain } from "../../components/words";
 import { age } from "./age";
 import styles from "./run-page.module.css";
+import { Table } from "./tables";
 
 export type Figure = readonly [label: string, value: number | string | null];
 
@@ -82,6 +83,17 @@ export function StageCard({
               {events.last.run_state && ` by a run that ended with ${plain(events.last.run_state)}`}.
             </p>
           )}
+          {events && events.organizations.length > 0 && (
+            <Table
+              caption={`Last materializations of ${plain(asset)}`}
+              columns={["Organization", "Materialized", "Its run"]}
+              rows={events.organizations.map((each) => [
+                <Name key="name" of={each.key} />,
+                <Moment key="at" iso={each.at} />,
+                each.run_state && plain(each.run_state),
+              ])}
+            />
+          )}
           {events && <CheckList checks={events.checks} />}
         </details>
       )}
@@ -113,9 +125,11 @@ function Checks({ checks }: { checks: readonly Check[] }) {
   if (failed.length === 0 && passed.length === 0) return null;
   return (
     <ul className={styles.checks}>
-      <li>
-        <Badge tone="pine">{count(passed.length)} checks passed</Badge>
-      </li>
+      {passed.length > 0 && (
+        <li>
+          <Badge tone="pine">{countOf(passed.length, "check")} passed</Badge>
+        </li>
+      )}
       {failed.map((check) => (
         <li
           key={`${check.name} ${check.key}`}

@@ -21,6 +21,11 @@ import { useFrameInAddress } from "./use-frame-in-address";
 
 type Props = { sequence: Sequence; keysOn: Keys; trouble: unknown };
 
+function whyNoRegion(groupId: number | null, isKnown: boolean): string {
+  if (groupId !== null) return "The region of its group is not known";
+  return isKnown ? "The sequence is in no group" : "Whether it is in a group is not known";
+}
+
 /** One sequence: its frames as a film, what models made of them, and what people made of that. */
 export function SequenceView({ sequence, keysOn, trouble }: Props) {
   const { sequence_id, frames, models, notices } = sequence;
@@ -35,7 +40,7 @@ export function SequenceView({ sequence, keysOn, trouble }: Props) {
   useFrameInAddress(frames, player, initial, address);
   useCommands(pane, keysOn, player.carryOut);
   const standing = useQuery(askStanding(sequence_id));
-  const groupId = standing.data?.group_id ?? sequence.group_id;
+  const groupId = standing.data ? standing.data.group_id : sequence.group_id;
   const group = useGroup(groupId);
   const go = (to: number) => player.dispatch({ kind: "go", to });
 
@@ -62,7 +67,7 @@ export function SequenceView({ sequence, keysOn, trouble }: Props) {
               player={player}
               triggerId={model?.trigger?.detection_id ?? null}
               window={lane?.window ?? null}
-              region={group.data?.representative_bbox.xyxyn ?? null}
+              region={group.data?.representative_bbox.xyxyn ?? whyNoRegion(groupId, standing.isSuccess)}
               hide={shown.hide}
               onHide={(hide) => change({ hide })}
             />

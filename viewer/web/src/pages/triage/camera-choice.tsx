@@ -1,4 +1,5 @@
 import { useId } from "react";
+import { asProblem } from "../../api/problem";
 import { Button } from "../../components/button";
 import { count, Name } from "../../components/words";
 import styles from "./filter-bar.module.css";
@@ -26,7 +27,7 @@ export function CameraChoice({ facets, filters, onChange }: Props) {
           value={filters.camera.length === 1 && others.length === 0 ? filters.camera[0] : ""}
           onChange={(event) => onChange({ camera: event.target.value === "" ? [] : [event.target.value] })}
         >
-          <option value="">{only === null ? "of one organization" : `all ${count(listed.length)}`}</option>
+          <option value="">{nameOfAll(only, cameras)}</option>
           {listed.map(({ name, sequences }) => (
             <option key={name} value={name}>
               {name} ({count(sequences)})
@@ -34,6 +35,7 @@ export function CameraChoice({ facets, filters, onChange }: Props) {
           ))}
         </select>
       </label>
+      {cameras.isError && <span role="alert">{asProblem(cameras.error).detail}</span>}
       {others.map((name) => (
         <Button
           key={name}
@@ -46,4 +48,10 @@ export function CameraChoice({ facets, filters, onChange }: Props) {
       ))}
     </>
   );
+}
+
+function nameOfAll(organization: string | null, { data, isError }: ReturnType<typeof useCameras>): string {
+  if (organization === null) return "of one organization";
+  if (data) return `all ${count(data.length)}`;
+  return isError ? "not known" : "loading…";
 }

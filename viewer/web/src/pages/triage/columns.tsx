@@ -25,7 +25,7 @@ const TONES = {
   labeled: "plain",
   dropped: "muted",
 } as const satisfies Record<Bucket, string>;
-const GROUP_TONES = { labeled: "pine", unsure: "signal", unlabeled: "muted" } as const;
+const GROUP_TONES = { labeled: "pine", unsure: "ember", unlabeled: "muted" } as const;
 
 /** The table's columns: one per model where there are several, and what became of the dropped where any was. */
 export function columnsOf({ models, dropped_reasons, has_groups }: Facets, threshold: number) {

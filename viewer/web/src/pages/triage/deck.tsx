@@ -1,4 +1,5 @@
 import { memo, useMemo } from "react";
+import { asProblem } from "../../api/problem";
 import { Loading, Trouble } from "../../components/states";
 import { countOf } from "../../components/words";
 import { histogram, ofOrganizations, sweep, sweepThresholds, totalAt } from "../../split/counts";
@@ -36,8 +37,9 @@ export const Deck = memo(function Deck(props: Props) {
       <Moving
         {...props}
         scores={scores.data}
-        disputed={isCompared ? disputed.data : undefined}
-        isOutdated={scores.isPlaceholderData}
+        disputed={disputed.data}
+        whyNotDisputed={isCompared ? whyNot(disputed.error) : null}
+        isOutdated={scores.isPlaceholderData || (isCompared && disputed.isPlaceholderData)}
       />
     );
   }
@@ -51,10 +53,20 @@ export const Deck = memo(function Deck(props: Props) {
   );
 });
 
-type MovingProps = Props & { scores: SplitScores; disputed: SplitScores | undefined; isOutdated: boolean };
+function whyNot(error: unknown): string {
+  return error === null || isOutdated(error) ? "loading…" : asProblem(error).detail;
+}
+
+type MovingProps = Props & {
+  scores: SplitScores;
+  disputed: SplitScores | undefined;
+  /** What is said where `disputed` is not there; null where models are not compared at all. */
+  whyNotDisputed: string | null;
+  isOutdated: boolean;
+};
 
 function Moving(props: MovingProps) {
-  const { facets, filters, threshold, scores, disputed } = props;
+  const { facets, filters, threshold, scores, disputed, whyNotDisputed } = props;
   const [live, move] = useThreshold(threshold, props.onSettle);
   const { organization } = filters;
   const written = facets.threshold;
@@ -96,7 +108,9 @@ function Moving(props: MovingProps) {
           writtenThreshold={written}
           backlog={facets.sequences}
           droppedReasons={facets.dropped_reasons}
-          disagreements={disputedChosen ? totalAt(disputedChosen, live).review : null}
+          disagreements={
+            whyNotDisputed && (disputedChosen ? totalAt(disputedChosen, live).review : whyNotDisputed)
+          }
           chosen={filters.bucket}
           onToggle={props.onToggleBucket}
         />

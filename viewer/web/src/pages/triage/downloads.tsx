@@ -1,4 +1,7 @@
-import { memo } from "react";
+import { type MouseEvent, memo } from "react";
+import { api, ask } from "../../api/client";
+import { asProblem } from "../../api/problem";
+import { useAnnounce } from "../../components/announcements";
 import { asSearch, type Bucket, type RowsQuery } from "./filters";
 import styles from "./split-view.module.css";
 
@@ -11,24 +14,45 @@ const WORKLISTS = [
 
 /** Files of exactly the rows of the selection; a worklist is of one bucket of them. */
 export const Downloads = memo(function Downloads({ query, threshold }: Props) {
-  const addressOf = (more: Record<string, unknown>) =>
-    `/api/v1/triage/download?${asSearch({ ...query, threshold, ...more })}`;
+  const announce = useAnnounce();
   const buckets = query.bucket ?? [];
   const worklists = WORKLISTS.filter(([bucket]) => buckets.length === 0 || buckets.includes(bucket));
+
+  const link = (name: string, more: { format: "csv" | "parquet" | "worklist"; bucket?: Bucket[] }) => {
+    const wanted = { ...query, threshold, ...more };
+    // A browser does not show what it is told in place of a file, so the answer's beginning is read before.
+    const take = async (event: MouseEvent<HTMLAnchorElement>) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const { href } = event.currentTarget;
+      try {
+        const file = await ask(
+          api.GET("/api/v1/triage/download", { params: { query: wanted }, parseAs: "stream" }),
+        );
+        void (file as ReadableStream | null)?.cancel();
+        location.assign(href);
+      } catch (error) {
+        announce({ kind: "trouble", text: asProblem(error).detail });
+      }
+    };
+    return (
+      <a
+        key={name}
+        href={`/api/v1/triage/download?${asSearch(wanted)}`}
+        download
+        onClick={(event) => void take(event)}
+      >
+        {name}
+      </a>
+    );
+  };
+
   return (
     <nav className={styles.downloads} aria-label="Downloads">
       <span>Download</span>
-      <a href={addressOf({ format: "csv" })} download>
-        CSV
-      </a>
-      <a href={addressOf({ format: "parquet" })} download>
-        Parquet
-      </a>
-      {worklists.map(([bucket, name]) => (
-        <a key={bucket} href={addressOf({ format: "worklist", bucket })} download>
-          {name} worklist
-        </a>
-      ))}
+      {link("CSV", { format: "csv" })}
+      {link("Parquet", { format: "parquet" })}
+      {worklists.map(([bucket, name]) => link(`${name} worklist`, { format: "worklist", bucket: [bucket] }))}
     </nav>
   );
 });

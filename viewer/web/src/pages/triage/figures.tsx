@@ -19,7 +19,8 @@ type Props = {
   writtenThreshold: number;
   backlog: number;
   droppedReasons: Readonly<Record<string, number>>;
-  disagreements: number | null;
+  /** How many; a sentence where that is not known, null where there is nothing to compare. */
+  disagreements: number | string | null;
   chosen: readonly Bucket[];
   onToggle: (bucket: Bucket) => void;
 };
@@ -56,7 +57,8 @@ export const Figures = memo(function Figures(props: Props) {
         <Small {...props} bucket="dropped" />
         {disagreements !== null && (
           <span>
-            Models disagree about <Count n={disagreements} />
+            Models disagree about{typeof disagreements === "string" ? ": " : " "}
+            {typeof disagreements === "string" ? disagreements : <Count n={disagreements} />}
           </span>
         )}
         {reasons.length > 0 && (

@@ -24,6 +24,7 @@ export function SplitView({ facets }: { facets: Facets }) {
   const [state, change] = useAddress(FIELDS);
   const search = useSearch();
   const [isWriting, setWriting] = useState(false);
+  const [clearings, setClearings] = useState(0);
   const threshold = state.threshold ?? facets.threshold;
   const { bucket, organization, sequence } = state;
   const query = useMemo(() => rowsQuery(state), [state]);
@@ -43,7 +44,10 @@ export function SplitView({ facets }: { facets: Facets }) {
     [filter, organization],
   );
   const clearOrganizations = useCallback(() => filter({ organization: [], camera: [] }), [filter]);
-  const clear = useCallback(() => filter(NO_FILTERS), [filter]);
+  const clear = useCallback(() => {
+    filter(NO_FILTERS);
+    setClearings((n) => n + 1);
+  }, [filter]);
   const open = useCallback(
     (id: number | null) => {
       // What was looked at of the one before is not of this one.
@@ -86,7 +90,8 @@ export function SplitView({ facets }: { facets: Facets }) {
           onToggleOrganization={toggleOrganization}
           onClearOrganizations={clearOrganizations}
         />
-        <FilterBar facets={facets} filters={state} onChange={filter} onClear={clear} />
+        {/* What was being typed when everything was cleared goes as well. */}
+        <FilterBar key={clearings} facets={facets} filters={state} onChange={filter} onClear={clear} />
         <SequenceTable
           facets={facets}
           state={state}

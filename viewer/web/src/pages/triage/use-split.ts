@@ -3,6 +3,7 @@ import { api, ask, type Schemas } from "../../api/client";
 import { keys } from "../../api/keys";
 import { Problem } from "../../api/problem";
 import { decodeScores } from "../../split/scores";
+import { askFacets } from "./ask-facets";
 import type { RowsQuery, ScoresQuery } from "./filters";
 
 export type Facets = Schemas["TriageFacets"];
@@ -14,15 +15,10 @@ export const ROWS_AT_ONCE = 100;
 const LOOK_MS = 15_000;
 // Scores of a filter that nobody looks at any more: 8 MB at a million sequences.
 const KEPT_MS = 30_000;
-const FACETS = keys.stored("triage", "facets");
 
 /** What there is to choose from, and of which version; asked again and again, as the store changes by itself. */
 export function useFacets() {
-  return useQuery({
-    queryKey: FACETS,
-    queryFn: ({ signal }) => ask(api.GET("/api/v1/triage/facets", { signal })),
-    refetchInterval: LOOK_MS,
-  });
+  return useQuery({ ...askFacets, refetchInterval: LOOK_MS });
 }
 
 /** The scores behind every count, of one version, whatever the threshold, bucket or organization. */
@@ -110,7 +106,7 @@ async function askOf<T>(client: QueryClient, answer: Parameters<typeof ask<T>>[0
   try {
     return await ask(answer);
   } catch (error) {
-    if (isOutdated(error)) void client.invalidateQueries({ queryKey: FACETS });
+    if (isOutdated(error)) void client.invalidateQueries({ queryKey: askFacets.queryKey });
     throw error;
   }
 }

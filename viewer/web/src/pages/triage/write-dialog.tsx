@@ -5,7 +5,7 @@ import { Loading, Trouble } from "../../components/states";
 import { Count } from "../../components/words";
 import { totalAt } from "../../split/counts";
 import { writeThreshold } from "../../split/threshold";
-import { useCommand, useScores } from "./use-split";
+import { isOutdated, useCommand, useScores } from "./use-split";
 import styles from "./write-dialog.module.css";
 
 type Props = { version: string; threshold: number; onClose: () => void };
@@ -16,7 +16,8 @@ const WHOLE_BACKLOG = {};
 export function WriteDialog({ version, threshold, onClose }: Props) {
   const command = useCommand(version, threshold);
   const scores = useScores(version, WHOLE_BACKLOG);
-  const counts = scores.data && totalAt(scores.data, threshold);
+  // The answer before this one is of another version.
+  const counts = scores.data && !scores.isPlaceholderData ? totalAt(scores.data, threshold) : null;
   return (
     <Dialog title={`Write the worklists at ${writeThreshold(threshold)}`} onClose={onClose}>
       {counts && (
@@ -24,6 +25,12 @@ export function WriteDialog({ version, threshold, onClose }: Props) {
           Of the whole backlog, whatever is filtered here, <Count n={counts.review} /> go To Review and{" "}
           <Count n={counts.unlabeled} /> to Unlabel.
         </p>
+      )}
+      {counts === null && (scores.error === null || isOutdated(scores.error)) && (
+        <Loading what="the counts of the whole backlog" />
+      )}
+      {scores.error !== null && !isOutdated(scores.error) && (
+        <Trouble error={scores.error} onRetry={() => void scores.refetch()} />
       )}
       <p>Nothing is written from here: run one of these where the store is.</p>
       {command.isPending && <Loading what="the command" />}

@@ -6,7 +6,9 @@ type Triage = Schemas["TriageRead"];
 
 export type Placement =
   | { bucket: "review" | "unlabeled"; threshold: number; score: number }
-  /** People began it before anybody split. */
+  /** Somebody has it under annotation: it waits for people at any threshold, whatever its score. */
+  | { bucket: "review"; why: string }
+  /** People are done with it. */
   | { bucket: "labeled" }
   | { bucket: "dropped"; why: string; error: string | null }
   | { bucket: "none"; why: string };
@@ -33,8 +35,11 @@ export function placementOf(triage: Triage | null, lookedAt: number | null): Pla
       why: "It is not in the worklists: they were written before it was pulled, or never.",
     };
   }
-  const { bucket, score, dropped_reason, dropped_error } = triage;
+  const { bucket, score, dropped_reason, dropped_error, annotation_stage } = triage;
   if (bucket === "labeled") return { bucket };
+  if (annotation_stage === "under_annotation") {
+    return { bucket: "review", why: "Somebody has begun to annotate it." };
+  }
   if (dropped_reason !== null || bucket === null) {
     return {
       bucket: "dropped",

@@ -64,7 +64,7 @@ function PlacementWords({ placement, isOther }: { placement: Placement; isOther:
           <Score value={placement.threshold} />
         </>
       )}
-      {placement.bucket === "labeled" && " People began it already."}
+      {placement.bucket === "labeled" && " People have annotated it."}
       {"why" in placement && ` ${placement.why}`}
       {"error" in placement && placement.error !== null && (
         <span className={styles.error}>{placement.error}</span>

@@ -13,7 +13,8 @@ type Props = {
   player: State;
   triggerId: number | null;
   window: Corners | null;
-  region: Corners | null;
+  /** Of its group; a sentence where there is none to draw. */
+  region: Corners | string;
   hide: readonly Layer[];
   onHide: (hide: readonly Layer[]) => void;
 };
@@ -33,7 +34,7 @@ export function Player({ sequence, player, triggerId, window, region, hide, onHi
         view={player.view}
         hide={hide}
         window={window}
-        region={region}
+        region={typeof region === "string" ? null : region}
         label={label}
       />
       <ScrubBar
@@ -94,12 +95,12 @@ function FrameWords({ frame, first, place, count, isPlaying }: FrameProps) {
   );
 }
 
-function countLayers(frame: Frame, window: Corners | null, region: Corners | null) {
+function countLayers(frame: Frame, window: Corners | null, region: Corners | string) {
   const gone = "The backlog no longer has this frame, so its boxes are not known";
   return {
     boxes: frame.boxes?.length ?? gone,
     others: frame.other_boxes?.length ?? gone,
     window: window === null ? "No model followed a tube here" : 1,
-    region: region === null ? "The sequence is in no group" : 1,
+    region: typeof region === "string" ? region : 1,
   };
 }
