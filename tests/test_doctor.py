@@ -115,7 +115,7 @@ def test_the_review_database_is_counted_and_left_as_it_was(review_url: str, monk
             add_group(write.connection, 1)
             add_decision(write.connection, group_id=1)
         found = check_review()
-        assert found == f"{review.name} can be written, version 0001; 1 groups, 1 decisions"
+        assert found == f"{review.name} can be written, version 0002; 1 groups, 1 decisions"
         with review.write() as write:
             assert write.revision == 2
 

@@ -17,10 +17,17 @@ TriageError
 │   ├── StoreMismatch          the store belongs to another annotator
 │   └── NewerFormat            written by a newer version of this project
 ├── ShardError                 a shard, its index or the catalog
+│   └── ShardGone              a shard that the catalog names and that is not there any more
+├── NotStored                  a sequence or a frame that the store does not have, or no image of
 ├── PackageError               a model package that cannot be used
 ├── ScoringError               one sequence, or one model in a worker, cannot be scored
 ├── ClusterError               the cluster that scores cannot be used
 ├── ImageError                 bytes that are no readable image
+├── BacklogError               the split as the viewer shows it, or what was asked of it
+│   ├── NoWorklists            the store has none
+│   ├── WorklistsUnusable      damaged, half-written, or of another version
+│   ├── WorklistsChanged       the question is about worklists that are no longer there
+│   └── NotInBacklog           an organization, camera or model that the backlog does not have
 └── ReviewError                the review database, or what was asked of it
     ├── ReviewUnavailable      it cannot be reached, opened, or is gone in the middle
     │   ├── ReviewBusy         another writer has held it for too long
@@ -29,6 +36,7 @@ TriageError
     ├── NotInReview            a group or a sequence that it does not have
     ├── InvalidDecision        a decision that can never be carried out as it was asked for
     ├── NotMembers             sequences that are not members of the named group
+    ├── InvalidAccount         no such account, or a name or password that none can have
     ├── ChangedMeanwhile       what was to be changed is no longer what was seen
     └── LabelConflict          the group carries another label
 """
@@ -117,6 +125,14 @@ class ShardError(TriageError):
     """A shard, its index or the catalog is damaged, or they disagree."""
 
 
+class ShardGone(ShardError):
+    """A shard that the catalog names is not there any more."""
+
+
+class NotStored(TriageError):
+    """The store has no such sequence or frame, or no image of it."""
+
+
 class PackageError(TriageError):
     """A model package is refused."""
 
@@ -131,6 +147,26 @@ class ClusterError(TriageError):
 
 class ImageError(TriageError):
     """Bytes that should be an image are none, or are cut short."""
+
+
+class BacklogError(TriageError):
+    """The split as the viewer shows it, or what was asked of it."""
+
+
+class NoWorklists(BacklogError):
+    """The store has no worklists."""
+
+
+class WorklistsUnusable(BacklogError):
+    """The stored worklists are damaged, half-written, or of another version."""
+
+
+class WorklistsChanged(BacklogError):
+    """The question is about worklists that are no longer there; asking anew helps."""
+
+
+class NotInBacklog(BacklogError):
+    """The backlog has no such organization, camera or model."""
 
 
 class ReviewError(TriageError):
@@ -163,6 +199,10 @@ class InvalidDecision(ReviewError):
 
 class NotMembers(ReviewError):
     """Some of the sequences are not members of the named group."""
+
+
+class InvalidAccount(ReviewError):
+    """There is no such account, there is one already, or none can have such a name or password."""
 
 
 class ChangedMeanwhile(ReviewError):

@@ -38,22 +38,23 @@ def inspect_image(data: bytes) -> ImageSize:
     """
     if not data:
         raise ImageError("The image is empty", found="0 bytes")
-    with _open(data) as image:
+    with open_image(data) as image:
         size = ImageSize(*image.size)
         ends_well = data[-2:] == b"\xff\xd9" or data[-64:].rstrip(b"\0")[-2:] == b"\xff\xd9"
         if not (image.format == "JPEG" and ends_well):
-            _load(image, data)
+            load_pixels(image, data)
     return size
 
 
 def decode_rgb(data: bytes) -> NDArray[np.uint8]:
     """The pixels as (height, width, 3) uint8 RGB, EXIF orientation ignored. Raises `ImageError`."""
-    with _open(data) as image:
-        _load(image, data)
+    with open_image(data) as image:
+        load_pixels(image, data)
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _open(data: bytes) -> Image.Image:
+def open_image(data: bytes) -> Image.Image:
+    """The image with its header read and no pixel decoded, to be closed by the caller. Raises `ImageError`."""
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     # The warning is an exception only where whoever runs this process has made it one.
@@ -73,7 +74,8 @@ def _too_large(found: str) -> ImageError:
     return ImageError("The image is too large to be decoded", found=found, expected=f"at most {_MOST_PIXELS} pixels")
 
 
-def _load(image: Image.Image, data: bytes) -> None:
+def load_pixels(image: Image.Image, data: bytes) -> None:
+    """Decode what `open_image` opened from ``data``. Raises `ImageError`."""
     try:
         image.load()
     except (OSError, ValueError, SyntaxError) as error:

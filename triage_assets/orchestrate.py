@@ -5,7 +5,6 @@ order. What does not: the assets themselves, and what is printed about them.
 """
 
 import logging
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -27,6 +26,7 @@ from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import open_client
 from triage_assets.defs.scoring_metadata import BY_MODEL, FOLDER, predictions_folder
 from triage_assets.errors import SettingsError, TriageError, UnknownOrganization
+from triage_assets.instance_folder import find_instance_folder
 from triage_assets.scoring.identity import read_identity
 from triage_assets.settings import load_settings, require_annotator
 from triage_assets.store import Store, open_store
@@ -117,30 +117,21 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
 
     Raises `SettingsError` for one that cannot be opened.
     """
-    here = Path.cwd()
-    home = os.environ.get("DAGSTER_HOME")
-    if home and not (Path(home).is_absolute() and Path(home).is_dir()):
-        raise SettingsError(
-            "DAGSTER_HOME cannot be used",
-            found=f"{home!r}, which is {'no folder' if Path(home).is_absolute() else 'a relative path'}",
-            expected="the absolute path of a folder that exists",
-            do="Correct DAGSTER_HOME, or unset it to use the dagster.yaml of the working folder.",
-        )
+    folder = find_instance_folder()
     try:
-        if home:
-            instance = dg.DagsterInstance.get()
-        elif (here / "dagster.yaml").exists():
-            instance = dg.DagsterInstance.from_config(str(here))
-        else:
+        if folder is None:
             logger.warning(
-                "There is no dagster.yaml in %s and DAGSTER_HOME is not set: this run will not be remembered", here
+                "There is no dagster.yaml in %s and DAGSTER_HOME is not set: this run will not be remembered",
+                Path.cwd(),
             )
             instance = dg.DagsterInstance.local_temp()
+        else:
+            instance = dg.DagsterInstance.from_config(str(folder))
     except _NO_INSTANCE as error:
         raise SettingsError(
             "Dagster's instance cannot be opened",
             found=" ".join(str(error).split())[:200],
-            do=f"Correct dagster.yaml in {home or here} and the storage that it names.",
+            do=f"Correct dagster.yaml in {folder or Path.cwd()} and the storage that it names.",
         ) from None
     with instance:
         yield instance
@@ -281,10 +272,10 @@ def recorded_seconds(store: Store, name: str) -> float | None:
 
     None where it remembers none, or where its storage cannot be read.
     """
-    if not (os.environ.get("DAGSTER_HOME") or (Path.cwd() / "dagster.yaml").exists()):
-        return None
     folder = predictions_folder(store, name)
     try:
+        if find_instance_folder() is None:
+            return None
         with open_instance() as instance:
             found = instance.fetch_materializations(dg.AssetKey("predictions"), limit=_REMEMBERED_RUNS).records
     except (SettingsError, *_NO_INSTANCE) as error:

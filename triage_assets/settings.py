@@ -5,6 +5,7 @@ What lives here: names, defaults and checks of what a user configures. What does
 
 import os
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -16,6 +17,15 @@ from triage_assets.errors import SettingsError
 from triage_assets.groups.records import IOU_THRESHOLD, Joining
 from triage_assets.scoring.records import AUTO, RuntimeChoice
 
+# What a browser or a client's library sets by itself, or this project reads with another meaning.
+_BROWSERS_HEADERS = frozenset(
+    {
+        *("accept", "authorization", "connection", "content-length", "content-type", "cookie", "forwarded", "host"),
+        *("origin", "range", "referer", "sec-fetch-site", "user-agent", "via"),
+        *("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+    }
+)
+DAGSTER_URL = "http://127.0.0.1:3000"  # where `make dev` serves it
 _SECRETS = ("annotator_api_password", "triage_review_db")
 
 
@@ -70,6 +80,22 @@ class Settings(BaseSettings):
         None, description="Address of a Dask scheduler whose workers score; this process scores where it is not set."
     )
 
+    triage_dagster_url: str = Field(
+        DAGSTER_URL, description="Where people see Dagster's page, for links to it; it is never asked."
+    )
+
+    triage_trusted_proxy_header: str | None = Field(
+        None, description="Header in which a proxy that knows people names the one who asks, like X-Forwarded-User."
+    )
+    triage_trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of proxies, separated by commas; only they are believed in that header, "
+        "and in X-Forwarded-For and X-Forwarded-Proto.",
+    )
+    triage_trusted_proxy_role: Literal["viewer", "reviewer"] = Field(
+        "viewer", description="What people whom a proxy names may do, if they have no account that says so."
+    )
+
     @field_validator("triage_store")
     @classmethod
     def _expand_home(cls, value: str) -> str:
@@ -80,6 +106,32 @@ class Settings(BaseSettings):
     def _check_device(cls, value: str) -> str:
         if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", value):
             raise ValueError("expected auto, cpu, cuda, cuda:1, mps or xpu")
+        return value
+
+    @field_validator("triage_dagster_url")
+    @classmethod
+    def _check_page(cls, value: str) -> str:
+        parts = urlsplit(value)
+        is_page = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+        if not is_page or parts.username is not None or any(map(str.isspace, value)):
+            raise ValueError("expected the address of a page, like https://dagster.example.org")
+        return value.rstrip("/")
+
+    @field_validator("triage_trusted_proxy_header")
+    @classmethod
+    def _check_header(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+            raise ValueError("expected the name of a header, like X-Forwarded-User")
+        if value is not None and value.lower() in _BROWSERS_HEADERS:
+            raise ValueError("every browser sends that header; expected one that the proxy alone sets")
+        return value
+
+    @field_validator("triage_trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for each in _parse_networks(value):
+            if each.prefixlen == 0:
+                raise ValueError("that is everybody; expected the addresses of proxies, like 10.0.0.7,192.168.1.0/24")
         return value
 
     @field_validator("triage_scoring_cluster")
@@ -111,6 +163,11 @@ class Settings(BaseSettings):
                 do="Set TRIAGE_REVIEW_DB.",
             )
         return f"sqlite:///{Path(self.triage_store).absolute() / 'review.sqlite'}"
+
+    @property
+    def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of TRIAGE_TRUSTED_PROXIES, in order; empty where it is not set."""
+        return _parse_networks(self.triage_trusted_proxies)
 
     @property
     def runtime_choice(self) -> RuntimeChoice:
@@ -146,6 +203,10 @@ def _describe_fault(name: str, value: object, fault: str) -> str:
     fault = fault.removeprefix("Value error, ")
     shown = "" if name in _SECRETS else f" is {value!r}"
     return f"{name.upper()}{shown}: {fault[:1].lower()}{fault[1:]}"
+
+
+def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def require_annotator(settings: Settings) -> Settings:

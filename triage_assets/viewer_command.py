@@ -1,7 +1,7 @@
-"""The command `triage viewer`: people's decisions over HTTP, on this machine alone.
+"""The command `triage viewer`: the page over the store, on this machine alone unless people log in.
 
-What lives here: its options, opening what it serves, and its errors in sentences. What does not: the API
-(`triage_viewer`).
+What lives here: its options, opening what it serves, and its errors in sentences. What does not: the page and its API
+(`triage_viewer`), and who may ask it (`triage_viewer.access`).
 """
 
 import getpass
@@ -11,34 +11,61 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triage_assets.console import console, errors_as_sentences
+from triage_assets.console import console, count_of, errors_as_sentences, warn
 from triage_assets.errors import SettingsError
 
 if TYPE_CHECKING:
+    from triage_viewer.access.rules import AccessRules
     from triage_viewer.context import Context
 
-_HOST = "127.0.0.1"
+    from triage_assets.settings import Settings
+
+_BACKLOG = 2048  # uvicorn's own
 
 
 def viewer(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8765,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Beyond this machine, people log in: see `triage users`.")
+    ] = "127.0.0.1",
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name that people type to get here, like triage.example.org; may be given several times."),
+    ] = None,
+    login: Annotated[
+        bool, typer.Option("--login", help="Ask for a login on this machine too, as --allowed-host does.")
+    ] = False,
 ) -> None:
-    """Serve the groups and annotations on loopback, until stopped; decisions are yours by your user name."""
+    """Show the split, the frames and the groups, and take decisions, until stopped.
+
+    On loopback, decisions are yours by your user name. Elsewhere, or behind a proxy, people log in or the proxy names
+    them, and the viewer refuses to start where neither is possible.
+    """
     with errors_as_sentences():
         try:
             import uvicorn
+            from triage_viewer.access.rules import make_rules
             from triage_viewer.app import create_app
         except ModuleNotFoundError as error:
             raise SettingsError(
                 "The viewer is not installed", found=f"no module {error.name}", do="Install triage-assets[viewer]."
             ) from None
-        context = _open_context()
+        from triage_assets.settings import load_settings
+
+        settings = load_settings()
+        family, address = _resolve(host)
+        rules = make_rules(settings, address, allowed_hosts=allowed_host or (), asks_for_login=login)
+        context = _open_context(settings)
         try:
-            with _listen(port) as listening:
-                address = f"http://{_HOST}:{listening.getsockname()[1]}"
-                console.print(f"Serving {context.store.location} at {address} as {context.actor}; Ctrl-C ends it.")
-                # What happens is logged, each request is not.
-                config = uvicorn.Config(create_app(context), log_level="warning", access_log=False)
+            people = _describe_people(rules, context, host)
+            with _listen(family, address, port) as listening:
+                shown = f"http://{f'[{address}]' if ':' in address else address}:{listening.getsockname()[1]}"
+                console.print(f"Viewer    {shown} shows {settings.triage_store} {people}; Ctrl-C ends it", markup=False)
+                _warn_of_plain_http(rules, address)
+                # What happens is logged, each request is not. What proxies say is believed by the rules alone.
+                config = uvicorn.Config(
+                    create_app(context, rules), log_level="warning", access_log=False, proxy_headers=False
+                )
                 uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:
             console.print("Stopped.")
@@ -46,17 +73,47 @@ def viewer(
             context.review.close()
 
 
-def _open_context() -> "Context":
+def _open_context(settings: "Settings") -> "Context":
     from triage_viewer.context import Context
 
     from triage_assets.review.database import open_review
-    from triage_assets.settings import load_settings
     from triage_assets.store import open_store
 
-    settings = load_settings()
     store = open_store(settings.triage_store)
     review = open_review(settings.review_url)
-    return Context(store, review, _user_name(), settings.triage_joining, settings.triage_iou_threshold)
+    return Context(
+        store,
+        review,
+        _user_name(),
+        settings.triage_joining,
+        settings.triage_iou_threshold,
+        settings.triage_dagster_url,
+    )
+
+
+def _describe_people(rules: "AccessRules", context: "Context", host: str) -> str:
+    """Who decides here, in words. Raises `SettingsError` where nobody could, or anybody."""
+    from triage_assets.review.accounts import Accounts
+
+    if rules.is_local:
+        return f"as {context.actor}"
+    n_accounts = Accounts(context.review).count()
+    if rules.proxy_header is None and not n_accounts:
+        raise SettingsError(
+            "Nobody could log in",
+            found=f"a viewer on {host} for others than you, no account and no TRIAGE_TRUSTED_PROXY_HEADER",
+            do="Add people with `triage users add NAME --role reviewer`, or set TRIAGE_TRUSTED_PROXY_HEADER and "
+            "TRIAGE_TRUSTED_PROXIES; without any option it is for you alone.",
+        )
+    proxied = f" and whom {rules.proxy_header} names" if rules.proxy_header else ""
+    return f"for {count_of(n_accounts, 'account')}{proxied}"
+
+
+def _warn_of_plain_http(rules: "AccessRules", address: str) -> None:
+    from ipaddress import ip_address
+
+    if not rules.proxies and not ip_address(address).is_loopback:
+        warn(["Passwords and pictures travel unencrypted: put a proxy with https before it (TRIAGE_TRUSTED_PROXIES)."])
 
 
 def _user_name() -> str:
@@ -66,15 +123,32 @@ def _user_name() -> str:
         return f"user-{os.getuid()}"
 
 
-def _listen(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _resolve(host: str) -> tuple[socket.AddressFamily, str]:
+    """The address that a host is. Raises `SettingsError`; nothing at all would be every address of this machine."""
+    try:
+        if not host:
+            raise OSError("it is empty")
+        family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(
+            f"The viewer cannot listen on the host {host[:80]!r}",
+            found=getattr(error, "strerror", None) or str(error),
+            do="Give an address of this machine as --host.",
+        ) from None
+    return family, str(address[0])
+
+
+def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((_HOST, port))
-        listening.listen()  # before the address is told: whoever reads it may ask at once
+        listening.bind((address, port))
+        listening.listen(_BACKLOG)  # whoever reads the address below may use it at once
     except OSError as error:
         listening.close()
         raise SettingsError(
-            f"The viewer cannot listen on port {port}", found=error.strerror or str(error), do="Give another --port."
+            f"The viewer cannot listen on port {port}",
+            found=error.strerror or str(error),
+            do="Give another --port, or an address of this machine as --host.",
         ) from None
     return listening

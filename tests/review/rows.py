@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, insert, select
 
 from triage_assets.review.models import (
+    AccountRow,
     AnnotationContributor,
     DecisionRow,
+    EndedSession,
     GroupAnnotator,
     Reviewer,
     ReviewSequence,
@@ -85,6 +87,21 @@ def add_annotation(connection: Connection, sequence_id: int, **changed: object) 
 def add_reviewer(connection: Connection, reviewer_id: int, name: str) -> int:
     """Somebody who decides."""
     connection.execute(insert(Reviewer).values(id=reviewer_id, name=name, created_at=NOON))
+    return reviewer_id
+
+
+def add_account(connection: Connection, reviewer_id: int, **changed: object) -> int:
+    """A viewer's account whose password nobody knows, and a session that was ended, unless told otherwise."""
+    row = {
+        "reviewer_id": reviewer_id,
+        "name_key": f"name {reviewer_id}",
+        "role": "viewer",
+        "password_hash": "none",
+        "session_key": b"\0\xff" * 16,
+        "created_at": NOON,
+    }
+    connection.execute(insert(AccountRow).values(row | changed))
+    connection.execute(insert(EndedSession).values(session_id=f"session {reviewer_id}", forget_at=NOON))
     return reviewer_id
 
 

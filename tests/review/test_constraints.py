@@ -4,7 +4,16 @@ import pytest
 from sqlalchemy import delete, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tests.review.rows import NOON, add_annotation, add_contributor, add_decision, add_group, add_reviewer, add_sequence
+from tests.review.rows import (
+    NOON,
+    add_account,
+    add_annotation,
+    add_contributor,
+    add_decision,
+    add_group,
+    add_reviewer,
+    add_sequence,
+)
 from triage_assets.review.database import ReviewDatabase
 from triage_assets.review.models import Base, ReviewSequence, ReviewState, SequenceAnnotation, SequenceGroup
 
@@ -89,6 +98,11 @@ def test_an_unknown_action_is_refused(kept: ReviewDatabase) -> None:
         add_decision(write.connection, action="delete")
 
 
+def test_an_unknown_role_is_refused(kept: ReviewDatabase) -> None:
+    with refused(kept, "ck_accounts_known_role"), kept.write() as write:
+        add_account(write.connection, 1, role="admin")
+
+
 def test_there_is_one_row_of_state(kept: ReviewDatabase) -> None:
     with refused(kept, "ck_review_state_is_one_row"), kept.write() as write:
         write.connection.execute(update(ReviewState).values(id=2))
@@ -107,6 +121,7 @@ def test_a_reviewer_has_a_name_of_their_own(kept: ReviewDatabase) -> None:
             "fk_sequence_groups_validated_by",
             lambda c: add_group(c, 2, is_validated=True, validated_at=NOON, validated_by=9),
         ),
+        ("fk_accounts_reviewer_id", lambda c: add_account(c, 9)),
         ("fk_sequences_group_id", lambda c: add_sequence(c, 2, group_id=9)),
         ("fk_sequences_excluded_from", lambda c: add_sequence(c, 2, is_group_excluded=True, excluded_from=9)),
         ("fk_sequence_annotations_sequence_id", lambda c: add_annotation(c, 9)),
@@ -127,7 +142,7 @@ def test_every_check_has_its_row_here() -> None:
         for constraint in table.constraints
         if str(constraint.name).startswith("ck_")
     }
-    elsewhere = {"ck_decisions_known_action", "ck_review_state_is_one_row"}
+    elsewhere = {"ck_accounts_known_role", "ck_decisions_known_action", "ck_review_state_is_one_row"}
     assert checks == {*BROKEN_GROUPS, *BROKEN_SEQUENCES, *BROKEN_ANNOTATIONS} | elsewhere
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 from alembic import command
@@ -15,7 +14,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select, text
 
-from tests.review.rows import add_annotation, add_contributor, add_decision, add_group, add_reviewer, add_sequence
+from tests.review.rows import (
+    add_account,
+    add_annotation,
+    add_contributor,
+    add_decision,
+    add_group,
+    add_reviewer,
+    add_sequence,
+)
 from triage_assets.errors import NewerFormat, ReviewUnavailable
 from triage_assets.review.database import ReviewDatabase, open_review
 from triage_assets.review.models import Base, ReviewSequence, ReviewState, SequenceAnnotation
@@ -28,8 +35,8 @@ NEXT_MIGRATION = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 TABLES = ("reviewers", "sequence_annotations", "sequences")
 
 
@@ -52,12 +59,12 @@ def migrations(tmp_path: Path) -> Path:
     """The migrations of this version and one more."""
     folder = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_throw_away.py").write_text(NEXT_MIGRATION, encoding="utf-8")
+    (folder / "versions" / "0003_throw_away.py").write_text(NEXT_MIGRATION, encoding="utf-8")
     return folder
 
 
 def fill(connection: Connection) -> None:
-    add_reviewer(connection, 1, "ana")
+    add_account(connection, add_reviewer(connection, 1, "ana"))
     add_group(connection, 1, member_count=1)
     add_sequence(connection, 1, group_id=1)
     add_contributor(connection, add_annotation(connection, 1), 1)
@@ -117,12 +124,12 @@ def test_data_survives_a_migration_up_and_down(review: ReviewDatabase, migration
         fill(write.connection)
     before = everything(review)
     with migrating(review.engine) as connection:
-        command.upgrade(migration_config(connection, migrations), "0002")
+        command.upgrade(migration_config(connection, migrations), "0003")
     assert everything(review) == before
     with review.read() as connection:
         assert connection.execute(text("SELECT note FROM sequences")).scalar_one() == ""
     with migrating(review.engine) as connection:
-        command.downgrade(migration_config(connection, migrations), "0001")
+        command.downgrade(migration_config(connection, migrations), "0002")
     assert everything(review) == before
     assert differences(review) == []
 
@@ -131,7 +138,7 @@ def test_foreign_keys_are_on_again_after_a_migration(review: ReviewDatabase, mig
     with review.write() as write:
         fill(write.connection)
     with migrating(review.engine) as connection:
-        command.upgrade(migration_config(connection, migrations), "0002")
+        command.upgrade(migration_config(connection, migrations), "0003")
     writing = review.engine.connect().execution_options(is_write=True)
     with writing as connection, connection.begin():  # as a program of that version would
         connection.execute(text("DELETE FROM sequences"))
@@ -141,12 +148,12 @@ def test_foreign_keys_are_on_again_after_a_migration(review: ReviewDatabase, mig
 
 def test_a_migration_that_fails_leaves_the_old_version(review: ReviewDatabase, migrations: Path) -> None:
     broken = NEXT_MIGRATION.replace("def downgrade", "    raise RuntimeError('halfway')\n\n\ndef downgrade")
-    (migrations / "versions" / "0002_throw_away.py").write_text(broken, encoding="utf-8")
+    (migrations / "versions" / "0003_throw_away.py").write_text(broken, encoding="utf-8")
     with review.write() as write:
         fill(write.connection)
     before = everything(review)
     with pytest.raises(RuntimeError, match="halfway"), migrating(review.engine) as connection:
-        command.upgrade(migration_config(connection, migrations), "0002")
+        command.upgrade(migration_config(connection, migrations), "0003")
     assert everything(review) == before
     assert differences(review) == []
 
@@ -158,7 +165,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(review: ReviewD
     before = everything(review)
     with pytest.raises(NewerFormat) as refusal:
         open_review(review_url)
-    assert "found version 9999; expected at most 0001. Update triage-assets, or name another" in str(refusal.value)
+    assert "found version 9999; expected at most 0002. Update triage-assets, or name another" in str(refusal.value)
     assert everything(review) == before
 
 
@@ -222,19 +229,3 @@ def test_sequences_keep_their_boxes_as_they_were(review: ReviewDatabase) -> None
     with review.read() as connection:
         stored = connection.execute(select(ReviewSequence.first_boxes)).scalar_one()
     assert json.dumps(stored) == json.dumps(boxes)
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as it is installed elsewhere."""
-    from hatchling.builders.wheel import WheelBuilder
-
-    root = Path(__file__).parents[2]
-    return Path(next(WheelBuilder(str(root)).build(directory=str(tmp_path_factory.mktemp("wheel")))))
-
-
-def test_the_migrations_are_in_the_wheel(wheel: Path) -> None:
-    with ZipFile(wheel) as packed:
-        names = set(packed.namelist())
-    expected = {f"triage_assets/review/migrations/{name}" for name in ("env.py", "versions/0001_first.py")}
-    assert expected <= names

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
+from triage_viewer.access.rules import LOCAL, AccessRules
 from triage_viewer.app import create_app
 from triage_viewer.context import Context
 
@@ -41,9 +42,11 @@ def context(tmp_path: Path, review: ReviewDatabase) -> Context:
 
 
 @contextmanager
-def serve(context: Context) -> Iterator[httpx.Client]:
+def serve(context: Context, rules: AccessRules = LOCAL, now: Callable[[], float] = time.time) -> Iterator[httpx.Client]:
     """The application on a free port of 127.0.0.1, and a program of this machine that asks it."""
-    server = uvicorn.Server(uvicorn.Config(create_app(context), port=0, log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(context, rules, now), port=0, log_level="warning", proxy_headers=False)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

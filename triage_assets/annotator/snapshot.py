@@ -9,6 +9,7 @@ Rows are ordered by sequence_id, in row groups of at most 500; the same rows giv
 import io
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -98,6 +99,52 @@ def iter_sequences(store: Store, key: str) -> Iterator[Sequence]:
                 yield Sequence(row, tuple(_detection_of(row.id, item) for item in record["detections"]))
 
 
+@dataclass(frozen=True, slots=True)
+class SnapshotFooter:
+    """Where a snapshot's row groups are, and the first id in each: enough to fetch one sequence out of a million."""
+
+    metadata: pq.FileMetaData
+    first_ids: NDArray[np.int64]
+
+
+def read_footer(store: Store, key: str, source: io.RawIOBase) -> SnapshotFooter:
+    """The footer of the snapshot that ``source`` reads in pieces. Raises `StoreError`, `NewerFormat`."""
+    metadata = _open_parquet(store, snapshot_path(key), source).metadata
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    firsts = [group.column(0).statistics.min for group in groups if group.num_rows]
+    return SnapshotFooter(metadata, np.array(firsts, np.int64))
+
+
+def read_sequence(footer: SnapshotFooter, source: io.RawIOBase, sequence_id: int) -> Sequence | None:
+    """One sequence, None where the snapshot does not have it; one row group is fetched."""
+    group = int(footer.first_ids.searchsorted(sequence_id, "right")) - 1
+    if group < 0:
+        return None
+    file = pq.ParquetFile(source, metadata=footer.metadata)
+    ids = file.read_row_group(group, columns=["sequence_id"], use_threads=False)["sequence_id"].to_numpy()
+    places = np.flatnonzero(ids == sequence_id)
+    if not len(places):
+        return None
+    [record] = file.read_row_group(group, use_threads=False).slice(int(places[0]), 1).to_pylist()
+    return Sequence(_row_of(record), tuple(_detection_of(sequence_id, item) for item in record["detections"]))
+
+
+def _open_parquet(store: Store, path: str, source: io.RawIOBase | pa.BufferReader) -> pq.ParquetFile:
+    try:
+        file = pq.ParquetFile(source)
+        metadata = file.schema_arrow.metadata or {}
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"{store.location}/{path} cannot be read",
+            found=str(error).splitlines()[0][:200],
+            expected="a Parquet file",
+            do="Delete it and run `triage pull`: it is made anew from the annotator.",
+        ) from None
+    version = metadata.get(b"format_version", b"")
+    check_format_version(store, path, int(version) if version.isdigit() else None, FORMAT_VERSION)
+    return file
+
+
 class StoredSnapshot:
     """Random access to a stored snapshot by sequence id, keeping one row group in memory."""
 
@@ -115,19 +162,7 @@ class StoredSnapshot:
         data = store.read_or_none(path)
         if data is None:
             return None
-        try:
-            file = pq.ParquetFile(pa.BufferReader(data))
-            metadata = file.schema_arrow.metadata or {}
-        except (pa.ArrowException, OSError) as error:
-            raise StoreError(
-                f"{store.location}/{path} cannot be read",
-                found=str(error).splitlines()[0][:200],
-                expected="a Parquet file",
-                do="Delete it and run `triage pull`: it is made anew from the annotator.",
-            ) from None
-        version = metadata.get(b"format_version", b"")
-        check_format_version(store, path, int(version) if version.isdigit() else None, FORMAT_VERSION)
-        return cls(file, data)
+        return cls(_open_parquet(store, path, pa.BufferReader(data)), data)
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:

@@ -54,7 +54,7 @@ def load_review_tables(store: Store) -> ReviewTables | None:
     snapshot = load_snapshot(store)
     if snapshot is None:
         return None
-    return ReviewTables(snapshot.groups, snapshot.members, snapshot.standing_annotations())
+    return ReviewTables(snapshot.groups, snapshot.members, snapshot.standing_annotations(), snapshot.state)
 
 
 def load_backlogs(store: Store) -> Mapping[str, Callable[[], tuple[pa.Table, pa.Table]]]:

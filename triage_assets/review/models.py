@@ -19,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     false,
@@ -26,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from triage_assets.review.account_records import Role
 from triage_assets.review.moments import Moment
 from triage_assets.review.records import Action, FalsePositiveType, Origin, SkippedReason, SmokeType, Stage
 
@@ -115,6 +117,31 @@ class Reviewer(Base):
     id: Mapped[int] = mapped_column(Identity, primary_key=True)
     name: Mapped[str] = mapped_column(String, unique=True)
     created_at: Mapped[datetime]
+
+
+class AccountRow(Base):
+    """How a reviewer may log in: names are compared by ``name_key``, sessions are signed with ``session_key``."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (CheckConstraint(_one_of("role", Role), name="known_role"),)
+
+    reviewer_id: Mapped[int] = mapped_column(
+        Identity, ForeignKey("reviewers.id"), primary_key=True, autoincrement=False
+    )
+    name_key: Mapped[str] = mapped_column(String, unique=True)
+    role: Mapped[str]
+    password_hash: Mapped[str]
+    session_key: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+
+
+class EndedSession(Base):
+    """A session that somebody has ended before it was over by itself, until it would have been."""
+
+    __tablename__ = "ended_sessions"
+
+    session_id: Mapped[str] = mapped_column(String, primary_key=True)
+    forget_at: Mapped[datetime]
 
 
 class SequenceGroup(Base):

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from triage_assets.errors import StoreError
+from triage_assets.groups.records import DatabaseState
 from triage_assets.store import Store
 from triage_assets.worklists.build import in_review_order
 from triage_assets.worklists.group_entries import ENTRY_COLUMNS, list_entries, summarize_groups
@@ -103,7 +104,9 @@ def write_worklists(
         "unlabeled.json": lambda: _worklist(threshold, unlabeled, {**notices, "bulk_payload": unlabel}),
         "labels.json": lambda: _labels(labeled, labels),
         "dropped.json": lambda: _dropped(dropped),
-        "model_config.json": lambda: _model_config(models, threshold, stages or {}, split_without, digests),
+        "model_config.json": lambda: _model_config(
+            models, threshold, stages or {}, split_without, reviewed.state, digests
+        ),
     }
     for name, encode in encodings.items():
         data = encode()
@@ -222,6 +225,7 @@ def _model_config(
     threshold: float,
     stages: Mapping[str, str],
     split_without: Sequence[str],
+    decisions_of: DatabaseState | None,
     digests: Mapping[str, str],
 ) -> bytes:
     content = {
@@ -238,6 +242,7 @@ def _model_config(
             for model in models
         ],
         "split_without": list(split_without),
+        "decisions_of": None if decisions_of is None else asdict(decisions_of),
         "files": dict(digests),
     }
     return json.dumps(content, indent=1, sort_keys=False, ensure_ascii=False).encode() + b"\n"

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from triage_assets.groups.records import ANNOTATIONS, GROUPS, MEMBERS
+from triage_assets.groups.records import ANNOTATIONS, GROUPS, MEMBERS, DatabaseState
 from triage_assets.review.records import DECIDED_STAGES, LOCKED_STAGES, Stage
 
 REVIEW = "review"
@@ -65,12 +65,14 @@ class ReviewTables:
     """What was grouped and decided so far: three tables of the snapshot of the review database.
 
     ``groups`` has one row per group, ``members`` one per sequence in a group, ``annotations`` one per sequence that has
-    an annotation. Sequences may be among them that have left the backlog.
+    an annotation. Sequences may be among them that have left the backlog. ``state`` is the database's as of which they
+    are, None where nothing was ever grouped.
     """
 
     groups: pa.Table
     members: pa.Table
     annotations: pa.Table
+    state: DatabaseState | None = None
 
     def decided_ids(self) -> frozenset[int]:
         """The sequences that somebody, or what somebody decided, has labelled."""

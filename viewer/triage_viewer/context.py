@@ -3,7 +3,7 @@
 What lives here: the store, the review database and who decides, handed to `create_app`. What does not: opening them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,19 +12,25 @@ from triage_assets.groups.decisions import Decisions
 from triage_assets.groups.records import IOU_THRESHOLD, Joining
 from triage_assets.review.database import ReviewDatabase
 from triage_assets.review.decisions import DecisionDatabase
+from triage_assets.settings import DAGSTER_URL
 from triage_assets.store import Store
 from triage_assets.stored_detections import StoredDetections
+from triage_viewer.access.rules import Person
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``actor`` is the name that decisions are recorded under; the rest is how an assignment joins sequences."""
+    """``actor`` is the name that decisions are recorded under: a server's own is its user, a request's is whoever asks.
+
+    ``joining`` and ``iou_threshold`` are how an assignment joins sequences, ``dagster_url`` is where links lead.
+    """
 
     store: Store
     review: ReviewDatabase
     actor: str
     joining: Joining = Joining.INHERIT
     iou_threshold: float = IOU_THRESHOLD
+    dagster_url: str = DAGSTER_URL
 
     @property
     def detections(self) -> StoredDetections:
@@ -39,7 +45,8 @@ class Context:
 
 def _context_of(request: Request) -> Context:
     context: Context = request.app.state.context
-    return context
+    person: Person = request.state.person
+    return replace(context, actor=person.name)
 
 
 Working = Annotated[Context, Depends(_context_of)]

@@ -16,16 +16,25 @@ from pydantic import BaseModel
 
 from triage_assets.errors import (
     ChangedMeanwhile,
+    ImageError,
     InvalidDecision,
     LabelConflict,
+    NewerFormat,
+    NotInBacklog,
     NotInReview,
     NotMembers,
+    NotStored,
+    NoWorklists,
     ReviewBusy,
     ReviewMismatch,
     ReviewReadOnly,
     ReviewUnavailable,
+    ShardError,
+    ShardGone,
     StoreError,
     TriageError,
+    WorklistsChanged,
+    WorklistsUnusable,
 )
 
 logger = logging.getLogger(__name__)
@@ -33,9 +42,16 @@ logger = logging.getLogger(__name__)
 _MISTAKES: dict[type[TriageError], int] = {
     NotMembers: 400,
     NotInReview: 404,
+    NoWorklists: 404,
+    NotStored: 404,
     LabelConflict: 409,
+    WorklistsChanged: 409,
+    ShardGone: 410,
     ChangedMeanwhile: 412,
+    ImageError: 422,
     InvalidDecision: 422,
+    NotInBacklog: 422,
+    WorklistsUnusable: 503,
 }
 """What was asked for cannot be had; the error's own message says why."""
 
@@ -43,12 +59,15 @@ _TROUBLES: dict[type[TriageError], str] = {
     ReviewBusy: "Another write holds the review database. Try again in a few seconds.",
     ReviewReadOnly: "The review database cannot be written to. The server's log says why.",
     ReviewUnavailable: "The review database cannot be used at the moment. The server's log says why.",
+    NewerFormat: "The store was written by a newer version of this project. Update triage-assets.",
+    ShardError: "Stored frames cannot be read. Run `triage shards verify`; the server's log says why.",
     ReviewMismatch: "The review database is not that of this store. The server's log says why.",
     StoreError: "The store cannot be used at the moment. The server's log says why.",
 }
 """What was asked for is right and cannot be had now; the error's own message may name addresses."""
 
 _RETRY_SECONDS = 5
+_FAULT = "This is a fault of the server. Its log says what happened."
 
 
 class Problem(BaseModel):
@@ -59,13 +78,16 @@ class Problem(BaseModel):
 
 _MEANINGS = {
     400: "The body is no JSON, or sequences are not members of the group",
+    401: "Nobody is logged in, or the name or password is wrong",
     403: "The request was sent under another name, or by another site's page",
     404: "There is none of that id",
-    409: "The group carries another label",
+    409: "It is not what was asked about: another label, or newer worklists",
+    410: "The file that held it is gone",
     411: "The request does not say how long it is",
     412: "It was changed since it was read",
     413: "The request is too long",
     422: "A parameter or the body cannot be used",
+    429: "Too many tries",
     500: "A fault of the server, whose log says more",
     503: "The review database or the store cannot be used at the moment",
 }
@@ -82,7 +104,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return declared
 
 
-ANYWHERE = problems(403, 422, 500, 503)
+ANYWHERE = problems(401, 403, 422, 500, 503)
 """What every route may answer: for its router."""
 
 IN_DECISIONS = (411, 413)
@@ -95,7 +117,7 @@ IN_BODIES = (400, *IN_DECISIONS)
 def install_handlers(app: FastAPI) -> None:
     """Make an application answer every error in this project's way."""
     app.add_exception_handler(RequestValidationError, _refuse_request)
-    app.add_exception_handler(TriageError, _answer_error)
+    app.add_exception_handler(TriageError, answer_error)
     app.add_exception_handler(Exception, _answer_fault)
 
 
@@ -104,7 +126,8 @@ def problem(status: int, detail: str, **headers: str) -> JSONResponse:
     return JSONResponse({"detail": detail}, status, headers)
 
 
-def _answer_error(request: Request, error: Exception) -> JSONResponse:
+def answer_error(request: Request, error: Exception) -> JSONResponse:
+    """What an error of this project is answered with, and into the log where it is not the sender's."""
     for kind, status in _MISTAKES.items():
         if isinstance(error, kind):
             return problem(status, str(error))
@@ -116,8 +139,16 @@ def _answer_error(request: Request, error: Exception) -> JSONResponse:
     return _answer_fault(request, error)
 
 
+def describe_trouble(error: TriageError) -> str:
+    """The same in a sentence, for an answer that goes on without what could not be had."""
+    if isinstance(error, tuple(_MISTAKES)):
+        return str(error)
+    logger.warning("%s", error)
+    return next((message for kind, message in _TROUBLES.items() if isinstance(error, kind)), _FAULT)
+
+
 def _answer_fault(_: Request, __: Exception) -> JSONResponse:
-    return problem(500, "This is a fault of the server. Its log says what happened.")
+    return problem(500, _FAULT)
 
 
 def _refuse_request(_: Request, error: Exception) -> JSONResponse:

@@ -1,0 +1,57 @@
+"""Something made of a file in the store, made again when the file is another.
+
+What lives here: noticing that, at most once a second. What does not: what is made of it.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from triage_assets.errors import StoreError
+from triage_assets.store import Store, StoredObject
+
+_Made = TypeVar("_Made")
+_LOOK_EVERY_SECONDS = 1.0
+_ATTEMPTS = 3
+
+
+class Kept(Generic[_Made]):
+    """What ``make`` gives for one file, None where there is no such file. May be asked by many threads at once."""
+
+    def __init__(self, store: Store, path: str, make: Callable[[], _Made]) -> None:
+        self._store = store
+        self._path = path
+        self._make = make
+        self._lock = threading.Lock()
+        self._seen: StoredObject | None = None
+        self._made: _Made | None = None
+        self._looked_at = float("-inf")
+
+    def get(self, *, at_once: bool = False) -> _Made | None:
+        """What there is now, or was a second ago; ``at_once`` makes it anew. Raises whatever making it does."""
+        with self._lock:
+            if at_once or time.monotonic() - self._looked_at >= _LOOK_EVERY_SECONDS:
+                found = self._look_up()
+                if at_once or found != self._seen:
+                    self._make_of(found)
+                self._looked_at = time.monotonic()
+            return self._made
+
+    def _make_of(self, found: StoredObject | None) -> None:
+        """Make it of one version of the file, which is read in pieces and may be replaced between two of them."""
+        self._seen, self._made = None, None  # the old one goes before the new one comes
+        for _ in range(_ATTEMPTS):
+            made = None if found is None else self._make()
+            again = self._look_up()
+            if again == found:
+                self._seen, self._made = found, made
+                return
+            found = again
+        raise StoreError(f"{self._path} changes again and again while it is read", do="Try again in a moment.")
+
+    def _look_up(self) -> StoredObject | None:
+        if self._store.size(self._path) is None:
+            return None
+        folder = self._path.rpartition("/")[0]
+        return next((found for found in self._store.list(folder) if found.path == self._path), None)

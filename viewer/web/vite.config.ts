@@ -1,0 +1,19 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const SERVER = "http://127.0.0.1:8765";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    outDir: "../triage_viewer/page",
+    emptyOutDir: true,
+    // The server's Content-Security-Policy takes nothing from data: addresses.
+    assetsInlineLimit: 0,
+  },
+  server: {
+    // `npm run dev` beside `triage viewer`: decisions are accepted from the server's own origin alone.
+    proxy: { "/api": { target: SERVER, changeOrigin: true, headers: { origin: SERVER } } },
+  },
+  test: { include: ["src/**/*.test.ts"] },
+});
