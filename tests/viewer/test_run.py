@@ -66,7 +66,8 @@ def here(ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every request looks, and waits for Dagster however busy the machine is."""
+    """Every request looks, counts and waits for Dagster, however busy the machine is."""
+    monkeypatch.setattr(stored, "_REST", 0)
     monkeypatch.setattr(live, "_STORE_SECONDS", 0.0)
     monkeypatch.setattr(live, "_DAGSTER_SECONDS", 0.0)
     monkeypatch.setattr(live, "_PATIENCE_SECONDS", 60.0)
@@ -372,6 +373,31 @@ def test_the_backlog_is_counted_again_only_when_a_file_is_another(here: Path, mo
         store.delete(snapshot_path(stored_keys(store)[0]))
         ask(client)
         assert len(counted) == 2
+
+
+def test_a_store_that_changes_all_the_time_is_counted_a_tenth_of_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, counted_at = [0.0], list[float]()
+
+    def count(*arguments: Any) -> Counted:
+        counted_at.append(now[0])
+        now[0] += 4.0
+        return count_all(*arguments)
+
+    monkeypatch.setattr(stored, "count_all", count)
+    monkeypatch.setattr(stored, "_REST", 10)
+    store = FolderStore(here / "data")
+    with closing(open_review(f"sqlite:///{here}/data/review.sqlite")) as review, closing(LiveBacklog(store)) as backlog:
+        reader = stored.StoreReader(store, backlog, ReviewNews(review), clock=lambda: now[0])
+        for number in range(60):
+            store.write(f"groups/written {number % 2}", b"." * number)
+            reader.look()
+            now[0] += 1.0
+        store.delete("groups/written 0")
+        now[0] += 40.0
+        reader.look()
+    assert counted_at == [0.0, 40.0, now[0] - 4.0]
 
 
 def test_a_dagster_that_does_not_answer_keeps_nobody_waiting(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,8 +135,8 @@ def test_the_histogram_counts_what_the_threshold_decides_about(client: httpx.Cli
     is_decided = results["triage_bucket"].isin(["review", "unlabeled"]) & ~results["annotation_stage"].isin([BEGUN])
     decided = results[is_decided]["triage_score"].to_numpy(float)
     histogram = ask(client, "summary")["histogram"]
-    assert histogram == np.histogram(decided, bins=np.arange(41) / 40)[0].tolist()
-    assert histogram[-1] == (decided >= 0.975).sum(), "1.0 is in the last bin"
+    assert histogram == np.histogram(decided, bins=np.arange(51) / 50)[0].tolist()
+    assert histogram[-1] == (decided >= 0.98).sum(), "1.0 is in the last bin"
 
 
 FILTERS: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ from triage_viewer.access import gate
 from triage_viewer.access.cookies import IDLE_SECONDS
 from triage_viewer.access.guard import MOST_LOGIN_BYTES
 from triage_viewer.access.rules import AccessRules
-from triage_viewer.access.throttle import PER_ADDRESS, PER_NAME, WINDOW_SECONDS
+from triage_viewer.access.throttle import PER_ADDRESS, PER_NAME_HERE, WINDOW_SECONDS
 from triage_viewer.app import create_app
 from triage_viewer.context import Context
 
@@ -172,7 +172,7 @@ def test_a_name_that_nobody_has_takes_a_hash_as_any_other(
 
 
 def test_many_wrong_passwords_of_one_name_have_to_wait(client: httpx.Client, clock: Clock) -> None:
-    for number in range(PER_NAME):
+    for number in range(PER_NAME_HERE):
         assert log_in(client, "RITA" if number % 2 else "rita", WRONG).status_code == 401
     answer = log_in(client)
     assert answer.status_code == 429, "also with the right password, or guessing would go on"
@@ -184,7 +184,7 @@ def test_many_wrong_passwords_of_one_name_have_to_wait(client: httpx.Client, clo
 
 def test_a_right_password_ends_the_count_of_its_name(client: httpx.Client) -> None:
     for _ in range(2):
-        for _ in range(PER_NAME - 1):
+        for _ in range(PER_NAME_HERE - 1):
             assert log_in(client, password=WRONG).status_code == 401
         assert log_in(client).status_code == 200
 
@@ -215,7 +215,7 @@ def test_attempts_at_once_are_counted_before_they_are_judged(client: httpx.Clien
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: log_in(other_browser(client), password=WRONG).status_code, range(40)))
     assert set(answers) <= {401, 429}
-    assert answers.count(401) <= PER_NAME
+    assert answers.count(401) <= PER_NAME_HERE
 
 
 def test_a_crowd_that_logs_in_keeps_nobody_from_working(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

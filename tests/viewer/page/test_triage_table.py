@@ -184,7 +184,7 @@ def test_a_download_has_as_many_as_are_said(page: Page, address: str, name: str)
     content = started.value.path().read_bytes()
     counts = ask(address, "summary", threshold=0.5, organization=ORGANIZATION)["counts"]
     if name == "CSV":
-        assert len(list(csv.reader(io.StringIO(content.decode())))) == total + 1
+        assert len(list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))) == total + 1
     elif name == "Parquet":
         assert content[:4] == content[-4:] == b"PAR1"
     else:

@@ -18,7 +18,7 @@ from triage_viewer.backlog.orders import Column, Order
 from triage_viewer.backlog.selection import Filter, Selections
 from triage_viewer.backlog.table import BUCKETS, DROPPED, Flags, Organization, Positions, Scores
 
-N_BINS = 40
+N_BINS = 50
 _HEAD_BYTES = 4
 _NEAR = 0.2
 

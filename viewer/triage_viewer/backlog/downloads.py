@@ -3,9 +3,10 @@
 What lives here: the form of the three. What does not: which rows are in them (`selection`).
 
 A worklist has the form of the store's review.json and unlabeled.json. A CSV opens in a spreadsheet without being run:
-text that would be a formula there begins with an apostrophe.
+text that would be a formula there begins with an apostrophe, and the file with the mark that makes it UTF-8.
 """
 
+import codecs
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class Download:
 
 def encode_csv(download: Download) -> Iterator[bytes]:
     """Comma-separated text with a head line, in UTF-8; one column per model, several labels with a bar between."""
+    yield codecs.BOM_UTF8
     for number, rows in enumerate(_pieces(download, _ROWS_AT_ONCE)):
         buffer = io.BytesIO()
         flat = _flatten(rows)

@@ -33,6 +33,8 @@ from triage_viewer.run.stage import Stage, describe_damage
 
 _FOLDERS = ("sequences", "shards", "predictions", "groups", "worklists")
 _SHARDS = "shards/organization="
+_REST = 10
+"""A run that is under way changes files all the time: counting takes one tenth of it at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class StoreReader:
         self._news = news
         self._clock = clock
         self._counted: tuple[object, Counted] | None = None
+        self._count_again_at = float("-inf")
         self._shards: tuple[object, Stage[ShardsStored]] | None = None
 
     def look(self) -> StoredStages:
@@ -89,8 +92,10 @@ class StoreReader:
         # What could not be read may be a minute later, though no file has changed. To count anew is seconds of work.
         minute = None if self._counted is None or self._counted[1].is_whole else self._minute()
         state = (minute, _of(files, folders), None if loaded is None else loaded.stored.version)
-        if self._counted is None or self._counted[0] != state:
+        started = self._clock()
+        if self._counted is None or (self._counted[0] != state and started >= self._count_again_at):
             self._counted = state, count_all(self._store, files, None if loaded is None else loaded.stored)
+            self._count_again_at = started + _REST * (self._clock() - started)
         return self._counted[1]
 
     def _look_at_shards(self, files: Files) -> Stage[ShardsStored]:

@@ -4,10 +4,10 @@
  */
 import { queryOptions } from "@tanstack/react-query";
 import { readAddress } from "../address/address";
+import { groupsQuery, readGroups } from "../address/groups";
+import { rowsQuery, triageFields } from "../address/triage";
 import { api, ask } from "../api/client";
 import { keys } from "../api/keys";
-import { groupsQuery, readGroups } from "../pages/groups/filters";
-import { rowsQuery, triageFields } from "../pages/triage/filters";
 import { type Part, pagesAround, type Queue, type Step } from "./queue";
 
 /** On either side, at least half of it: what moved by fewer places is still found. */

@@ -1,6 +1,6 @@
 import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Problem } from "../api/problem";
-import { askStanding } from "../pages/groups/questions";
+import { askStanding } from "../review/questions";
 import { type Part, type Place, placeOf, type Queue, type Step } from "./queue";
 import { askPart } from "./queue-parts";
 

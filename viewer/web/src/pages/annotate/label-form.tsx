@@ -4,13 +4,13 @@ import { Banner } from "../../components/banner";
 import { Button } from "../../components/button";
 import { Loading, Trouble } from "../../components/states";
 import { Moment, Name, plain } from "../../components/words";
+import { AssignmentButton } from "../../review/assignment";
+import { isChangedMeanwhile } from "../../review/changes";
+import { type Choice, choiceOf } from "../../review/choice";
+import { LabelPicker } from "../../review/label-picker";
+import { words } from "../../review/labels";
 import { useMayDecide } from "../../session/session";
-import { AssignmentButton } from "../groups/assignment";
-import { isChangedMeanwhile } from "../groups/changes";
-import { type Choice, choiceOf } from "./choice";
 import styles from "./label-form.module.css";
-import { LabelPicker } from "./label-picker";
-import { words } from "./labels";
 import type { useAnnotation } from "./use-annotation";
 
 type Annotation = ReturnType<typeof useAnnotation>;

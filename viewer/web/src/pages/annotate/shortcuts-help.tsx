@@ -2,8 +2,8 @@ import { useEffect } from "react";
 import { Button } from "../../components/button";
 import { Dialog } from "../../components/dialog";
 import { plain } from "../../components/words";
-import { FALSE_POSITIVE_KEYS, SMOKE_KEYS } from "./labels";
-import { BACK_KEY, SKIP_KEY, UNSURE_KEY } from "./shortcuts";
+import { FALSE_POSITIVE_KEYS, SMOKE_KEYS, UNSURE_KEY } from "../../review/labels";
+import { BACK_KEY, SKIP_KEY } from "./shortcuts";
 import styles from "./shortcuts-help.module.css";
 
 const ACTIONS = [

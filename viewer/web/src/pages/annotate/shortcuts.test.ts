@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { FALSE_POSITIVE_KEYS, SMOKE_KEYS } from "./labels";
-import { actionOf, BACK_KEY, type Focus, SKIP_KEY, UNSURE_KEY } from "./shortcuts";
+import { FALSE_POSITIVE_KEYS, SMOKE_KEYS, UNSURE_KEY } from "../../review/labels";
+import { actionOf, BACK_KEY, type Focus, SKIP_KEY } from "./shortcuts";
 
 function press(key: string, focus: Focus = "page", isModified = false) {
   return actionOf({ key, focus, isModified });

@@ -10,7 +10,8 @@ import {
   SMOKE_KEYS,
   SMOKE_TYPES,
   smoke,
-} from "./labels";
+  UNSURE_KEY,
+} from "../../review/labels";
 
 export type Action = { kind: "label"; label: Label } | { kind: "unsure" | "save" | "skip" | "back" | "help" };
 
@@ -22,7 +23,6 @@ export type Focus = "page" | "typing" | "acting";
 
 export type Pressed = { key: string; isModified: boolean; focus: Focus };
 
-export const UNSURE_KEY = "q";
 export const SKIP_KEY = "s";
 /** Beside that of skipping on most keyboards. Arrows are the player's. */
 export const BACK_KEY = "z";

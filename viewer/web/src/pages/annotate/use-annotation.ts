@@ -5,10 +5,10 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, ask, type Schemas } from "../../api/client";
-import { useRefresh } from "../groups/changes";
-import { askStanding } from "../groups/questions";
+import { useRefresh } from "../../review/changes";
+import { bodyOf, type Choice, choiceOf, hasBoxes, thingsToKeep, whatIsMissing } from "../../review/choice";
+import { askStanding } from "../../review/questions";
 import { askSequence } from "../sequence/ask-sequence";
-import { bodyOf, type Choice, choiceOf, hasBoxes, thingsToKeep, whatIsMissing } from "./choice";
 
 type Annotation = Schemas["SequenceAnnotationRead"];
 

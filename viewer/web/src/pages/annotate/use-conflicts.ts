@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { askStanding } from "../groups/questions";
+import { askStanding } from "../../review/questions";
 
 /**
  * The sequences that are to be shown as contradicting their group: this one, and those that were met on the way here.

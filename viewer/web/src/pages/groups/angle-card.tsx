@@ -3,9 +3,9 @@ import { Link } from "wouter";
 import type { Schemas } from "../../api/client";
 import { countOf, Score } from "../../components/words";
 import { FramePicture } from "../../frames/frame-picture";
+import { Angle, GroupBadges } from "../../review/group-words";
 import styles from "./angle-card.module.css";
 import { isDirection } from "./dial";
-import { Angle, GroupBadges } from "./group-words";
 
 type Item = Schemas["GroupListItemRead"];
 

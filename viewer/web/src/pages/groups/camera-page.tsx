@@ -1,15 +1,15 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { type Fields, flag, integer, text, useAddress } from "../../address/address";
+import { type GroupsQuery, LEAST_MEMBERS } from "../../address/groups";
 import { Banner } from "../../components/banner";
 import { Empty, Loading, Trouble } from "../../components/states";
 import { Count, countOf, Name } from "../../components/words";
+import { askAllGroups } from "../../review/questions";
 import { AngleCard } from "./angle-card";
 import styles from "./camera-page.module.css";
 import { byAngle, isDirection } from "./dial";
 import { Dial } from "./dial-view";
-import { type GroupsQuery, LEAST_MEMBERS } from "./filters";
-import { askAllGroups } from "./questions";
 
 type CameraState = {
   azimuth: number | null;

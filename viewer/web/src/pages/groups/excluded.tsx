@@ -3,13 +3,13 @@ import { Link } from "wouter";
 import { Button } from "../../components/button";
 import { Trouble } from "../../components/states";
 import { Moment } from "../../components/words";
+import { useReInclusion } from "../../review/changes";
+import { askExcluded } from "../../review/questions";
 import { useMayDecide } from "../../session/session";
-import { useReInclusion } from "./changes";
 import styles from "./excluded.module.css";
 import { MemberPicture } from "./member-card";
 import { Pager } from "./pager";
 import { Panel } from "./panel";
-import { askExcluded } from "./questions";
 
 const SHOWN = 10;
 

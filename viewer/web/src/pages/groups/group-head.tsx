@@ -3,11 +3,11 @@ import { Banner } from "../../components/banner";
 import { Button } from "../../components/button";
 import { countOf, Moment, Name } from "../../components/words";
 import { annotateAddress } from "../../queue/queue";
+import { useGroupUpdate } from "../../review/changes";
+import { Angle, GroupBadges } from "../../review/group-words";
+import type { Group } from "../../review/questions";
 import { useMayDecide } from "../../session/session";
-import { useGroupUpdate } from "./changes";
 import styles from "./group-head.module.css";
-import { Angle, GroupBadges } from "./group-words";
-import type { Group } from "./questions";
 import { Refused } from "./refused";
 import { ScoreRange } from "./score-range";
 

@@ -3,22 +3,22 @@ import { asProblem } from "../../api/problem";
 import { Banner } from "../../components/banner";
 import { Button } from "../../components/button";
 import { countOf, Moment, Name } from "../../components/words";
-import { useMayDecide } from "../../session/session";
-import type { Choice } from "../annotate/choice";
-import { LabelPicker } from "../annotate/label-picker";
-import { isSame, type Label, labelOf, words } from "../annotate/labels";
-import { BulkResult } from "./bulk-result";
 import {
   type GroupChange,
   isChangedMeanwhile,
   isOtherLabel,
   useGroupLabelling,
   useGroupUpdate,
-} from "./changes";
+} from "../../review/changes";
+import type { Choice } from "../../review/choice";
+import { LabelPicker } from "../../review/label-picker";
+import { isSame, type Label, labelOf, words } from "../../review/labels";
+import type { Group } from "../../review/questions";
+import { useMayDecide } from "../../session/session";
+import { BulkResult } from "./bulk-result";
 import styles from "./group-label.module.css";
 import { LabelMembersDialog, ReplaceDialog } from "./label-dialogs";
 import { Panel } from "./panel";
-import type { Group } from "./questions";
 import { Refused } from "./refused";
 
 /** What somebody is about to say, and what the group said when they began. */

@@ -1,14 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { type Fields, integer, useAddress } from "../../address/address";
 import { Loading, Trouble } from "../../components/states";
-import { ConflictBanner } from "../annotate/conflict-banner";
+import { ConflictBanner } from "../../review/conflict-banner";
+import { askGroup } from "../../review/questions";
 import { Excluded } from "./excluded";
 import { GroupHead } from "./group-head";
 import { GroupLabel } from "./group-label";
 import styles from "./group-page.module.css";
 import { History } from "./history";
 import { Members } from "./members";
-import { askGroup } from "./questions";
 import { Reconcile } from "./reconcile";
 
 type GroupState = {

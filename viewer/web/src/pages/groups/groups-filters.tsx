@@ -1,10 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useId } from "react";
 import type { Change } from "../../address/address";
-import type { Schemas } from "../../api/client";
-import { Button } from "../../components/button";
-import { Trouble } from "../../components/states";
-import { count } from "../../components/words";
 import {
   EVERY_GROUP,
   type GroupsState,
@@ -12,10 +8,14 @@ import {
   LABEL_STATES,
   type LabelState,
   LEAST_MEMBERS,
-} from "./filters";
-import { onOneLine } from "./group-words";
+} from "../../address/groups";
+import type { Schemas } from "../../api/client";
+import { Button } from "../../components/button";
+import { Trouble } from "../../components/states";
+import { count } from "../../components/words";
+import { onOneLine } from "../../review/group-words";
+import { askFacets } from "../../review/questions";
 import styles from "./groups-filters.module.css";
-import { askFacets } from "./questions";
 
 type Props = {
   state: GroupsState;

@@ -2,12 +2,6 @@ import { useQuery } from "@tanstack/react-query";
 import { useLayoutEffect } from "react";
 import { Link } from "wouter";
 import { useAddress } from "../../address/address";
-import type { Schemas } from "../../api/client";
-import { Button } from "../../components/button";
-import { Empty, Loading, Trouble } from "../../components/states";
-import { Count } from "../../components/words";
-import { annotateAddress } from "../../queue/queue";
-import { AssignmentButton } from "./assignment";
 import {
   EVERY_GROUP,
   type GroupsState,
@@ -15,12 +9,18 @@ import {
   groupsQuery,
   isNarrowed,
   LEAST_MEMBERS,
-} from "./filters";
+} from "../../address/groups";
+import type { Schemas } from "../../api/client";
+import { Button } from "../../components/button";
+import { Empty, Loading, Trouble } from "../../components/states";
+import { Count } from "../../components/words";
+import { annotateAddress } from "../../queue/queue";
+import { AssignmentButton } from "../../review/assignment";
+import { askGroups } from "../../review/questions";
 import { GroupsFilters } from "./groups-filters";
 import styles from "./groups-page.module.css";
 import { GroupsTable } from "./groups-table";
 import { Pager } from "./pager";
-import { askGroups } from "./questions";
 
 export default function GroupsPage() {
   const [state, change] = useAddress(groupsFields);

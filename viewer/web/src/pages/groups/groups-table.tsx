@@ -1,10 +1,10 @@
 import { Link } from "wouter";
 import type { Change } from "../../address/address";
+import type { GroupsState, Order } from "../../address/groups";
 import type { Schemas } from "../../api/client";
 import { Count, Moment, Name } from "../../components/words";
 import { FramePicture } from "../../frames/frame-picture";
-import type { GroupsState, Order } from "./filters";
-import { Angle, GroupBadges } from "./group-words";
+import { Angle, GroupBadges } from "../../review/group-words";
 import styles from "./groups-table.module.css";
 import { ScoreRange } from "./score-range";
 

@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Trouble } from "../../components/states";
 import { Moment, Name } from "../../components/words";
-import { describeDecision } from "./decision-words";
+import { describeDecision } from "../../review/decision-words";
+import { askDecisions } from "../../review/questions";
 import styles from "./history.module.css";
 import { Pager } from "./pager";
 import { Panel } from "./panel";
-import { askDecisions } from "./questions";
 
 const SHOWN = 20;
 

@@ -2,10 +2,10 @@ import { asProblem } from "../../api/problem";
 import { Button } from "../../components/button";
 import { Dialog } from "../../components/dialog";
 import { countOf } from "../../components/words";
-import type { Choice } from "../annotate/choice";
-import { type Label, words } from "../annotate/labels";
+import type { Choice } from "../../review/choice";
+import { type Label, words } from "../../review/labels";
+import type { Group } from "../../review/questions";
 import styles from "./members.module.css";
-import type { Group } from "./questions";
 
 type MembersProps = {
   group: Group;

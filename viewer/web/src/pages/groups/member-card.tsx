@@ -4,10 +4,10 @@ import { Button } from "../../components/button";
 import { Moment, Name, plain, Score } from "../../components/words";
 import { FramePicture } from "../../frames/frame-picture";
 import { annotateAddress } from "../../queue/queue";
+import { labelOf, words } from "../../review/labels";
+import type { Group, Member } from "../../review/questions";
 import { useMayDecide } from "../../session/session";
-import { labelOf, words } from "../annotate/labels";
 import styles from "./member-card.module.css";
-import type { Group, Member } from "./questions";
 
 /** How a member came by its label. */
 const ORIGINS: Readonly<Record<NonNullable<Member["origin"]>, string>> = {

@@ -4,12 +4,12 @@ import { Button } from "../../components/button";
 import { Dialog } from "../../components/dialog";
 import { Empty } from "../../components/states";
 import { countOf } from "../../components/words";
+import { useRemoval } from "../../review/changes";
+import type { Group } from "../../review/questions";
 import { useMayDecide } from "../../session/session";
-import { useRemoval } from "./changes";
 import { MemberCard } from "./member-card";
 import styles from "./members.module.css";
 import { Pager } from "./pager";
-import type { Group } from "./questions";
 
 type Props = { group: Group; onPage: (page: number) => void };
 

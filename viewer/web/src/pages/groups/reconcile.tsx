@@ -2,11 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { Button } from "../../components/button";
 import { stepAddress } from "../../queue/queue";
+import { useGroupUpdate, useRemoval } from "../../review/changes";
+import { choiceOf } from "../../review/choice";
+import { words } from "../../review/labels";
+import { askStanding, type Group } from "../../review/questions";
 import { useMayDecide } from "../../session/session";
-import { choiceOf } from "../annotate/choice";
-import { words } from "../annotate/labels";
-import { useGroupUpdate, useRemoval } from "./changes";
-import { askStanding, type Group } from "./questions";
 import styles from "./reconcile.module.css";
 import { Refused } from "./refused";
 

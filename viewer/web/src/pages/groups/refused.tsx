@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { asProblem } from "../../api/problem";
 import { Banner } from "../../components/banner";
-import { isChangedMeanwhile } from "./changes";
+import { isChangedMeanwhile } from "../../review/changes";
 
 type Props = { error: unknown; onDismiss: () => void; children?: ReactNode };
 

@@ -4,7 +4,7 @@ import { useAddress } from "../../address/address";
 import { asProblem } from "../../api/problem";
 import { Banner } from "../../components/banner";
 import { Empty } from "../../components/states";
-import { askStanding } from "../groups/questions";
+import { askStanding } from "../../review/questions";
 import { ModelsCard } from "./facts/models-card";
 import { OriginCard } from "./facts/origin-card";
 import { ReviewCard } from "./facts/review-card";

@@ -1,9 +1,9 @@
 import { useId } from "react";
+import type { Filters } from "../../address/triage";
 import { asProblem } from "../../api/problem";
 import { Button } from "../../components/button";
 import { count, Name } from "../../components/words";
 import styles from "./filter-bar.module.css";
-import type { Filters } from "./filters";
 import { type Facets, useCameras } from "./use-split";
 
 type Props = { facets: Facets; filters: Filters; onChange: (change: Partial<Filters>) => void };

@@ -4,10 +4,10 @@ import {
   rowSortingFeature,
   tableFeatures,
 } from "@tanstack/react-table";
+import type { Bucket, ShownSort, TriageState } from "../../address/triage";
 import { Badge } from "../../components/badge";
 import { Count, Moment, Name, plain, Score } from "../../components/words";
 import { BUCKET_NAMES } from "./figures";
-import type { Bucket, ShownSort, TriageState } from "./filters";
 import styles from "./sequence-table.module.css";
 import type { Placed } from "./use-selection";
 import type { Facets, Row } from "./use-split";

@@ -1,4 +1,5 @@
 import { memo, useMemo } from "react";
+import { type Bucket, type Filters, scoresQuery } from "../../address/triage";
 import { asProblem } from "../../api/problem";
 import { Loading, Trouble } from "../../components/states";
 import { countOf } from "../../components/words";
@@ -6,7 +7,6 @@ import { histogram, ofOrganizations, sweep, sweepThresholds, totalAt } from "../
 import type { SplitScores } from "../../split/scores";
 import styles from "./deck.module.css";
 import { Figures } from "./figures";
-import { type Bucket, type Filters, scoresQuery } from "./filters";
 import { OrganizationTable } from "./organization-table";
 import { SweepTable } from "./sweep-table";
 import { ThresholdControl } from "./threshold-control";

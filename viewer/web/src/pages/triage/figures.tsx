@@ -1,9 +1,9 @@
 import { memo } from "react";
+import type { Bucket } from "../../address/triage";
 import { Count, count, plain } from "../../components/words";
 import { type BucketCounts, sumOf } from "../../split/counts";
 import { writeThreshold } from "../../split/threshold";
 import styles from "./figures.module.css";
-import type { Bucket } from "./filters";
 
 export const BUCKET_NAMES: Readonly<Record<Bucket, string>> = {
   review: "To Review",

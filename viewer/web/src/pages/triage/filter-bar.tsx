@@ -1,10 +1,10 @@
 import { memo, useEffect, useId, useRef, useState } from "react";
+import { BUCKETS, countFilters, type Filters, GROUP_STATES } from "../../address/triage";
 import { Button } from "../../components/button";
 import { countOf } from "../../components/words";
 import { CameraChoice } from "./camera-choice";
 import { BUCKET_NAMES } from "./figures";
 import styles from "./filter-bar.module.css";
-import { BUCKETS, countFilters, type Filters, GROUP_STATES } from "./filters";
 import { Toggles } from "./toggles";
 import type { Facets } from "./use-split";
 

@@ -10,10 +10,10 @@ import {
   useRef,
   useState,
 } from "react";
+import { countFilters, type RowsQuery, type TriageState } from "../../address/triage";
 import { Button } from "../../components/button";
 import { Empty, Trouble } from "../../components/states";
 import { columnsOf, features, idOf, sortOf } from "./columns";
-import { countFilters, type RowsQuery, type TriageState } from "./filters";
 import styles from "./sequence-table.module.css";
 import { TableCaption, TableHead, TableRow } from "./table-parts";
 import { useCursor } from "./use-cursor";

@@ -1,6 +1,7 @@
 import { useCallback, useMemo, useState } from "react";
 import { useSearch } from "wouter";
 import { useAddress } from "../../address/address";
+import { type Bucket, type Filters, NO_FILTERS, rowsQuery, triageFields } from "../../address/triage";
 import { Button } from "../../components/button";
 import { Moment, Name } from "../../components/words";
 import { writeThreshold } from "../../split/threshold";
@@ -9,7 +10,6 @@ import { Deck } from "./deck";
 import { DetailPane } from "./detail-pane";
 import { Downloads } from "./downloads";
 import { FilterBar } from "./filter-bar";
-import { type Bucket, type Filters, NO_FILTERS, rowsQuery, triageFields } from "./filters";
 import { Notices } from "./notices";
 import { SequenceTable } from "./sequence-table";
 import styles from "./split-view.module.css";
@@ -100,7 +100,7 @@ export function SplitView({ facets }: { facets: Facets }) {
           onOpen={open}
           onClearFilters={clear}
         >
-          <Downloads query={query} threshold={threshold} />
+          <Downloads version={facets.version} query={query} threshold={threshold} />
         </SequenceTable>
       </div>
       {sequence !== null && <DetailPane sequenceId={sequence} search={search} onClose={close} />}

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import type { RowsQuery } from "./filters";
+import type { RowsQuery } from "../../address/triage";
 import { placeAfter } from "./table-keys";
 import type { Selection } from "./use-selection";
 import { usePlace } from "./use-split";

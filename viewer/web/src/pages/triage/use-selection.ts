@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import type { RowsQuery } from "./filters";
+import type { RowsQuery } from "../../address/triage";
 import { ROWS_AT_ONCE, type Row, useRowsPage } from "./use-split";
 
 /** A place in the selection, and what is there once it has been loaded. */

@@ -1,10 +1,10 @@
 import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { RowsQuery, ScoresQuery } from "../../address/triage";
 import { api, ask, type Schemas } from "../../api/client";
 import { keys } from "../../api/keys";
 import { Problem } from "../../api/problem";
 import { decodeScores } from "../../split/scores";
 import { askFacets } from "./ask-facets";
-import type { RowsQuery, ScoresQuery } from "./filters";
 
 export type Facets = Schemas["TriageFacets"];
 export type Row = Schemas["TriageRow"];
@@ -102,7 +102,7 @@ export function isOutdated(error: unknown): boolean {
 }
 
 /** The answer about one version; where there is another by now, that is noticed at once. */
-async function askOf<T>(client: QueryClient, answer: Parameters<typeof ask<T>>[0]): Promise<T> {
+export async function askOf<T>(client: QueryClient, answer: Parameters<typeof ask<T>>[0]): Promise<T> {
   try {
     return await ask(answer);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { groupsFilter, groupsQuery, isNarrowed, readGroups } from "./filters";
+import { groupsFilter, groupsQuery, isNarrowed, readGroups } from "./groups";
 
 describe("the list of groups", () => {
   it("is of unlabeled groups, the largest first, unless the address says otherwise", () => {

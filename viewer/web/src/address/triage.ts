@@ -1,18 +1,7 @@
 /** The triage page's state as its address has it, and what that asks of the server. */
 
-import {
-  choice,
-  type Field,
-  type Fields,
-  flag,
-  integer,
-  list,
-  listOf,
-  number,
-  oneOf,
-  text,
-} from "../../address/address";
-import type { operations } from "../../api/schema";
+import type { operations } from "../api/schema";
+import { choice, type Field, type Fields, flag, integer, list, listOf, number, oneOf, text } from "./address";
 
 export type RowsQuery = NonNullable<operations["get_rows_api_v1_triage_rows_get"]["parameters"]["query"]>;
 export type ScoresQuery = NonNullable<

@@ -3,9 +3,9 @@
  * people change (`changes`).
  */
 import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/react-query";
-import { api, ask, askWithTag, type Schemas } from "../../api/client";
-import { keys } from "../../api/keys";
-import type { GroupsQuery } from "./filters";
+import type { GroupsQuery } from "../address/groups";
+import { api, ask, askWithTag, type Schemas } from "../api/client";
+import { keys } from "../api/keys";
 
 export type Group = Schemas["GroupReadWithMembers"];
 export type Member = Schemas["MemberRead"];

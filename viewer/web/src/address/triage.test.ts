@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { readAddress } from "../../address/address";
-import { asSearch, countFilters, rowsQuery, scoresQuery, triageFields } from "./filters";
+import { readAddress } from "./address";
+import { asSearch, countFilters, rowsQuery, scoresQuery, triageFields } from "./triage";
 
 function read(search: string) {
   return readAddress(triageFields, new URLSearchParams(search));

@@ -1,6 +1,6 @@
-import type { Schemas } from "../../api/client";
-import { Badge } from "../../components/badge";
-import { labelOf, words } from "../annotate/labels";
+import type { Schemas } from "../api/client";
+import { Badge } from "../components/badge";
+import { labelOf, words } from "./labels";
 
 /** A camera's angle; less than 0 or more than 359 is no direction, but cameras are filed under it. */
 export function Angle({ azimuth }: { azimuth: number }) {

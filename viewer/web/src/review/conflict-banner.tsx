@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { Banner } from "../../components/banner";
-import { askStanding } from "../groups/questions";
+import { Banner } from "../components/banner";
 import { choiceOf } from "./choice";
 import { labelOf, words } from "./labels";
+import { askStanding } from "./questions";
 
 /** Somebody else may reconcile the two. */
 const REFRESH_MS = 5_000;

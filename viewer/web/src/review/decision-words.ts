@@ -1,7 +1,7 @@
 /** What a line of the audit says, as a sentence without its subject: who did it is said before it. */
-import type { Schemas } from "../../api/client";
-import { countOf, plain } from "../../components/words";
-import { type FalsePositiveType, falsePositive, type SmokeType, smoke, words } from "../annotate/labels";
+import type { Schemas } from "../api/client";
+import { countOf, plain } from "../components/words";
+import { type FalsePositiveType, falsePositive, type SmokeType, smoke, words } from "./labels";
 
 type Decision = Schemas["Page_DecisionRead_"]["items"][number];
 type Details = Decision["details"];

@@ -1,6 +1,7 @@
 /** What the list of groups shows, as its address has it. */
-import { choice, type Fields, integer, oneOf, readAddress, text } from "../../address/address";
-import type { paths } from "../../api/schema";
+
+import type { paths } from "../api/schema";
+import { choice, type Fields, integer, oneOf, readAddress, text } from "./address";
 
 export const LABEL_STATES = ["unlabeled", "unsure", "labeled", "all"] as const;
 export const ORDERS = ["member_count", "created_at", "camera_name", "azimuth", "score"] as const;

@@ -1,5 +1,5 @@
 /** What somebody is about to say of a sequence, and the rules of the form. */
-import type { Schemas } from "../../api/client";
+import type { Schemas } from "../api/client";
 import { falsePositive, type Label, smoke } from "./labels";
 
 export type Choice = { label: Label | null; isUnsure: boolean };

@@ -1,6 +1,6 @@
 import { useId } from "react";
-import { Button } from "../../components/button";
-import { plain } from "../../components/words";
+import { Button } from "../components/button";
+import { plain } from "../components/words";
 import type { Choice } from "./choice";
 import styles from "./label-picker.module.css";
 import {
@@ -12,8 +12,8 @@ import {
   SMOKE_KEYS,
   SMOKE_TYPES,
   smoke,
+  UNSURE_KEY,
 } from "./labels";
-import { UNSURE_KEY } from "./shortcuts";
 
 type Props = {
   value: Choice;

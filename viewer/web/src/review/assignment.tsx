@@ -1,11 +1,11 @@
 import { useIsMutating, useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, ask, type Schemas } from "../../api/client";
-import { keys } from "../../api/keys";
-import { asProblem } from "../../api/problem";
-import { useAnnounce } from "../../components/announcements";
-import { Button } from "../../components/button";
-import { count, countOf, plain } from "../../components/words";
-import { useMayDecide } from "../../session/session";
+import { api, ask, type Schemas } from "../api/client";
+import { keys } from "../api/keys";
+import { asProblem } from "../api/problem";
+import { useAnnounce } from "../components/announcements";
+import { Button } from "../components/button";
+import { count, countOf, plain } from "../components/words";
+import { useMayDecide } from "../session/session";
 
 const ASSIGN = ["assign"] as const;
 

@@ -1,6 +1,6 @@
 /** What a sequence or a group can be said to show: the words, their keys, and what an annotation says in them. */
-import type { Schemas } from "../../api/client";
-import { plain } from "../../components/words";
+import type { Schemas } from "../api/client";
+import { plain } from "../components/words";
 
 export type SmokeType = Schemas["SmokeType"];
 export type FalsePositiveType = Schemas["FalsePositiveType"];
@@ -38,6 +38,8 @@ export const FALSE_POSITIVE_KEYS: Readonly<Record<FalsePositiveType, string>> = 
   other: "x",
   unlabeled: "n",
 };
+
+export const UNSURE_KEY = "q";
 
 export const SMOKE_TYPES = Object.keys(SMOKE_KEYS) as readonly SmokeType[];
 export const FALSE_POSITIVE_TYPES = Object.keys(FALSE_POSITIVE_KEYS) as readonly FalsePositiveType[];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Schemas } from "../../api/client";
+import type { Schemas } from "../api/client";
 import { bodyOf, choiceOf, hasBoxes, thingsToKeep, whatIsMissing } from "./choice";
 import { falsePositive, smoke } from "./labels";
 

@@ -1,11 +1,11 @@
 /** What people change about a group, as requests. What does not live here: what is asked (`questions`). */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { api, ask, askWithTag, type Schemas } from "../../api/client";
-import { keys } from "../../api/keys";
-import { asProblem, Problem } from "../../api/problem";
-import { useAnnounce } from "../../components/announcements";
-import type { Label } from "../annotate/labels";
+import { api, ask, askWithTag, type Schemas } from "../api/client";
+import { keys } from "../api/keys";
+import { asProblem, Problem } from "../api/problem";
+import { useAnnounce } from "../components/announcements";
+import type { Label } from "./labels";
 import { type GroupAnswer, readMemberIds } from "./questions";
 
 /** Everything that a decision may have changed is asked for again; nobody waits for it who has their answer. */
