@@ -1,7 +1,8 @@
 """What frames and pages of single sequences cost: run `python -m benchmarks.frames [--frames 14000000]`.
 
 What lives here: a store of as many frames as asked, and the time of each kind of request over HTTP on loopback, with
-the memory of the server and the CPU time that it takes for one. What does not: a cold disk, and the page in a browser.
+the memory of the server and the CPU time that it takes for one. The same process serves the triage table and the run
+page: the last line is the most memory that all of it ever took. What does not: a cold disk, and the page in a browser.
 
 Every shard is the same archive under another name (a hard link) with an index of its own, so the room on disk is that
 of one, and its pages are warm.
@@ -28,6 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.shards import answer, make_backlog, make_frames
+from benchmarks.triage_page import generate
 from triage_assets.annotator.records import Box, Detection, Sequence, SequenceRow
 from triage_assets.annotator.snapshot import DETECTIONS_TYPE, SnapshotWriter, detections_array, snapshot_path
 from triage_assets.folder_store import FolderStore
@@ -105,7 +107,12 @@ def _measure(folder: Path, n_shards: int, n_requests: int) -> None:
         ask = partial(_ask, connection)
         frame = "/api/v1/frames/{0.detection_id}?sequence_id={0.sequence_id}"
         print(f"{'':44s}{'p50 ms':>9s}{'p95 ms':>9s}{'max ms':>9s}{'CPU ms':>9s}{'server MB':>11s}")
+        rows = "/api/v1/triage/rows?threshold=0.{0.detection_id}&sort=camera_name&offset={0.sequence_id}"
+        summary = "/api/v1/triage/summary?threshold=0.{0.detection_id}"
         kinds: list[tuple[str, str, Callable[[], Asked], int]] = [
+            ("the first page of the triage table", rows, anywhere, 1),
+            ("page of the triage table, any threshold", rows, anywhere, n_requests // 5),
+            ("summary of the triage table, any threshold", summary, anywhere, n_requests // 5),
             ("the first frame, no organization known", frame, anywhere, 1),
             ("the first frame without its sequence", "/api/v1/frames/{0.detection_id}", anywhere, 1),
             ("the first sequence's page", "/api/v1/sequences/{0.sequence_id}", scored, 1),
@@ -118,6 +125,9 @@ def _measure(folder: Path, n_shards: int, n_requests: int) -> None:
             ("crop of 640, of any shard, made", frame + "&width=640&crop=0.2,0.3,0.6,0.7", anywhere, n_requests),
             ("a sequence's page", "/api/v1/sequences/{0.sequence_id}", scored, n_requests // 5),
             ("a sequence that is not there", "/api/v1/sequences/999999999", anywhere, n_requests // 5),
+            ("the first run page", "/api/v1/run", anywhere, 1),
+            ("the run page", "/api/v1/run", anywhere, n_requests // 5),
+            ("page of the triage table once more", rows, anywhere, n_requests // 5),
         ]
         for name, path, choose, count in kinds:
             before = sum(process.cpu_times()[:2])
@@ -127,6 +137,12 @@ def _measure(folder: Path, n_shards: int, n_requests: int) -> None:
             megabytes = process.memory_info().rss / 1e6
             print(f"{name:44s}{p50:9.1f}{p95:9.1f}{most:9.1f}{cpu_ms:9.1f}{megabytes:11,.0f}", flush=True)
         connection.close()
+        print(f"the most memory that the server ever took: {_most_megabytes(process.pid):,.0f} MB")
+
+
+def _most_megabytes(pid: int) -> float:
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines() if line[:6] == "VmHWM:"]
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def _ask(connection: http.client.HTTPConnection, path: str) -> float:
@@ -200,7 +216,7 @@ def _fill(store: FolderStore, n_shards: int) -> None:
     for found in list(store.list(f"shards/organization={TEMPLATE}")):
         store.delete(found.path)
     _write_scores(store, n_shards * SEQUENCES_PER_SHARD)
-    _write_worklists(store, n_shards * SEQUENCES_PER_SHARD)
+    generate(store, n_shards * SEQUENCES_PER_SHARD, ids=1 + np.arange(n_shards * SEQUENCES_PER_SHARD))
     print(f"filled in {time.perf_counter() - begun:.0f} s", flush=True)
 
 
@@ -297,32 +313,6 @@ def _part_row(sequence_id: int, fingerprint: str) -> dict[str, object]:
         "tubes": {"num_candidates": 2, "kept": [tube, tube]},
         "decision": {"aggregation": "logistic", "threshold": 0.5, "trigger_tube_id": None},
     }  # fmt: skip
-
-
-def _write_worklists(store: FolderStore, n_sequences: int) -> None:
-    ids = np.arange(1, n_sequences + 1)
-    no_text, no_texts = pa.nulls(n_sequences, pa.string()), pa.nulls(n_sequences, pa.list_(pa.string()))
-    table = pa.table(
-        {
-            "key": pa.array([f"pyro-annotator_{each}" for each in ids.tolist()]),
-            "sequence_id": ids,
-            "triage_bucket": pa.array(["review", "unlabeled"] * (n_sequences // 2) + ["review"] * (n_sequences % 2)),
-            "triage_score": np.random.default_rng(0).random(n_sequences),
-            "group_id": pa.nulls(n_sequences, pa.int64()),
-            "dropped_reason": no_text,
-            "dropped_error": no_text,
-            "annotation_stage": no_text,
-            "annotation_origin": no_text,
-            "smoke_types": no_texts,
-            "false_positive_types": no_texts,
-            "is_unsure": pa.nulls(n_sequences, pa.bool_()),
-        },
-        metadata={"format_version": "2"},
-    )
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    store.write("worklists/results.parquet", sink.getvalue().to_pybytes())
-    store.write("worklists/model_config.json", b'{"format_version": 2, "threshold": 0.35, "models": []}')
 
 
 if __name__ == "__main__":

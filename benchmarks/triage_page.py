@@ -23,9 +23,11 @@ import httpx
 import numpy as np
 import psutil
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from triage_assets.groups.records import GROUPS
+from triage_assets.groups.records import GROUPS, MEMBERS, UNGROUPED
 from triage_assets.store import Store, open_store
 from triage_assets.worklists.records import FOLDER, LABELED, REVIEW, UNLABELED
 
@@ -77,7 +79,7 @@ def main() -> None:
 
 
 @contextmanager
-def _serve(store: Store) -> Iterator[tuple[httpx.Client, psutil.Process]]:
+def serve(store: Store) -> Iterator[tuple[httpx.Client, psutil.Process]]:
     """`triage viewer` in a process of its own, as soon as it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -98,7 +100,7 @@ def _serve(store: Store) -> Iterator[tuple[httpx.Client, psutil.Process]]:
 
 
 def _measure(store: Store, repeats: int) -> None:
-    with _serve(store) as (client, process):
+    with serve(store) as (client, process):
         begun = time.perf_counter()
         client.get(f"{_TRIAGE}/rows").raise_for_status()
         print(f"first page {time.perf_counter() - begun:.2f} s after the server listened")
@@ -186,14 +188,25 @@ def _print(name: str, total: int, times: list[float]) -> None:
     print(f"{name:44s}{total or '':>10}{p50:9.1f}{p95:9.1f}{most:9.1f}")
 
 
-def generate(store: Store, n_sequences: int, n_models: int = 1, seed: int = 1) -> None:
-    """Worklists of so many sequences, of 40 organizations with 25 cameras each, and the groups of a third of them."""
-    table, n_groups = _results(n_sequences, n_models, np.random.default_rng(seed))
+def generate(
+    store: Store, n_sequences: int, n_models: int = 1, seed: int = 1, ids: NDArray[np.int64] | None = None
+) -> None:
+    """Worklists of so many sequences, of 40 organizations with 25 cameras each, and the groups of a third of them.
+
+    Where no ``ids`` are given, they have gaps.
+    """
+    random = np.random.default_rng(seed)
+    gaps = random.integers(1, 4, n_sequences)
+    table, n_groups = _results(np.cumsum(gaps) if ids is None else ids, n_models, random)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     data = buffer.getvalue()
     store.write(f"{FOLDER}/results.parquet", data)
     store.write("groups/groups.parquet", _groups(n_groups))
+    members = table.filter(pc.is_valid(table["group_id"])).select(["sequence_id", "group_id"])
+    for name, schema, rows in (("members", MEMBERS, members), ("ungrouped", UNGROUPED, members.slice(0, 0))):
+        columns = [rows[f.name] if f.name in rows.column_names else pa.nulls(len(rows), f.type) for f in schema]
+        store.write(f"groups/{name}.parquet", _encode(pa.table(columns, schema=schema), revision=1))
     content = {
         "format_version": 2,
         "threshold": THRESHOLD,
@@ -208,9 +221,9 @@ def _names(n_models: int) -> list[str]:
     return [f"{number + 1}.0.0" for number in range(n_models)]
 
 
-def _results(n: int, n_models: int, random: np.random.Generator) -> tuple[pa.Table, int]:
+def _results(ids: NDArray[np.int64], n_models: int, random: np.random.Generator) -> tuple[pa.Table, int]:
     """The rows as the worklists have them: 85% low scores, 1% dropped, 5% labelled."""
-    ids = np.cumsum(random.integers(1, 4, n))
+    n = len(ids)
     camera = random.integers(0, 1000, n)
     organization = camera // 25
     low, high = random.beta(1, 12, (n_models, n)), random.beta(6, 2, (n_models, n))
@@ -283,9 +296,13 @@ def _groups(n: int, revision: int = 1) -> bytes:
         "member_count": pa.array(2 + ids % 9, pa.int32()),
     }
     columns = [known.get(field.name, pa.nulls(n, field.type)) for field in GROUPS]
-    stamp = {"format_version": "1", "database_id": "benchmark", "revision": str(revision)}
+    return _encode(pa.table(columns, schema=GROUPS), revision)
+
+
+def _encode(table: pa.Table, revision: int) -> bytes:
+    stamp = {"format_version": "1", "database_id": "benchmark", "revision": str(revision), "token": "token"}
     buffer = io.BytesIO()
-    pq.write_table(pa.table(columns, schema=GROUPS.with_metadata(stamp)), buffer, compression="zstd")
+    pq.write_table(table.replace_schema_metadata(stamp), buffer, compression="zstd")
     return buffer.getvalue()
 
 

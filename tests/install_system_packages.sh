@@ -16,12 +16,26 @@ install_postgres() {
     apt-get install -y -qq --no-install-recommends postgresql
 }
 
-has_postgres && exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  log=$(mktemp)
-  DEBIAN_FRONTEND=noninteractive install_postgres >"$log" 2>&1
-  has_postgres && rm -f "$log" && exit 0
-  echo "Tests on PostgreSQL will be skipped: installing the package postgresql failed, see $log" >&2
-else
-  echo "Tests on PostgreSQL will be skipped: install a PostgreSQL server, on Debian: apt-get install postgresql" >&2
-fi
+has_chromium() {
+  command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1
+}
+
+install_chromium() {
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium
+}
+
+# ensure PACKAGE WHAT: has_PACKAGE after install_PACKAGE, or a line that says which tests will not run.
+ensure() {
+  "has_$1" && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    log=$(mktemp)
+    DEBIAN_FRONTEND=noninteractive "install_$1" >"$log" 2>&1
+    "has_$1" && rm -f "$log" && return
+    echo "Tests $2 will be skipped: installing Debian's package failed, see $log" >&2
+  else
+    echo "Tests $2 will be skipped: install $1, on Debian: apt-get install $3" >&2
+  fi
+}
+
+ensure postgres "on PostgreSQL" postgresql
+ensure chromium "of the viewer's page" chromium

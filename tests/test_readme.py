@@ -39,6 +39,7 @@ def console_blocks() -> list[list[tuple[str, list[str]]]]:
 def plain(text: str) -> str:
     """Without what differs between two runs or two machines: a free port, how long it took, and the model's hash."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+    text = re.sub(r" as \S+; Ctrl-C", " as YOU; Ctrl-C", text)
     text = re.sub(r"scored in [^()]+ \([^()]+\)", "scored in SECONDS", text)
     version = re.escape(read_identity(DEMO_MODEL).version)
     return re.sub(rf"{version}-[0-9a-f]{{8}}\b", "MODEL", text)
@@ -49,7 +50,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project as a clone has it, with the environment that is installed already."""
     folder = tmp_path_factory.mktemp("clone") / "triage"
     kept_out = shutil.ignore_patterns(
-        ".venv", ".git", ".dagster", "data", ".env", "*_cache", "__pycache__", "*.egg-info"
+        ".venv", ".git", ".dagster", "data", ".env", "*_cache", "__pycache__", "*.egg-info", "node_modules"
     )
     shutil.copytree(PROJECT, folder, ignore=kept_out)
     if not (PROJECT / ".venv/.installed").exists():
@@ -63,7 +64,18 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRIAGE_", "ANNOTATOR_"))}
-    return {**kept, "PATH": f"{PROJECT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
+    path = f"{PROJECT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "PATH": path, "COLUMNS": "200", "PORT": str(PORT)}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+PORT = free_port()
+"""Where this process has `make demo` serve its page: several test processes do so at once."""
 
 
 def run(command: str, folder: Path, code: int = 0) -> str:
@@ -75,13 +87,46 @@ def run(command: str, folder: Path, code: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def after_demo(copy: Path) -> Path:
-    """The copy after its first `make demo`, whose output is the one that the README shows."""
+def demo(copy: Path) -> Iterator[list[str]]:
+    """The first `make demo` of the copy, which goes on serving the page: what it has said until then."""
     (command, shown), *rest = console_blocks()[0]
     assert (command, rest) == ("make demo", [])
-    output = run(command, copy)
-    for line in shown:
-        assert plain(line) in plain(output), output
+    with subprocess.Popen(
+        ["make", "demo"],
+        cwd=copy,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stdout
+        said: list[str] = []
+        try:
+            for line in running.stdout:
+                said.append(line)
+                if plain(shown[-1]) in plain(line):
+                    break
+            yield said
+        finally:
+            os.killpg(running.pid, signal.SIGINT)
+
+
+def test_the_demo_says_what_the_readme_shows(demo: list[str]) -> None:
+    output = plain("".join(demo))
+    for line in console_blocks()[0][0][1]:
+        assert plain(line) in output, output
+
+
+def test_the_demo_ends_with_the_page_open(demo: list[str]) -> None:
+    assert demo
+    assert b"<title>Triage</title>" in urllib.request.urlopen(f"http://127.0.0.1:{PORT}", timeout=5).read()
+
+
+@pytest.fixture(scope="module")
+def after_demo(copy: Path, demo: list[str]) -> Path:
+    """The copy when its first `make demo` has come to serving the page, which goes on."""
+    assert demo
     return copy
 
 
@@ -99,8 +144,9 @@ def test_every_file_of_the_table_is_there(after_demo: Path) -> None:
 def test_the_page_opens(after_demo: Path) -> None:
     assert console_blocks()[1] == [("make dev", [])]
     with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", 3000)) == 0:
-            pytest.skip("SKIPPED LOUDLY: something else listens on port 3000 of this machine")
+        is_taken = probe.connect_ex(("127.0.0.1", 3000)) == 0
+    if is_taken:
+        pytest.skip("SKIPPED LOUDLY: something else listens on port 3000 of this machine")
     with subprocess.Popen(
         ["make", "dev"],
         cwd=after_demo,
@@ -129,9 +175,7 @@ def test_the_page_opens(after_demo: Path) -> None:
 @pytest.fixture(scope="module")
 def annotator(copy: Path) -> Iterator[dict[str, str]]:
     """`triage demo-annotator --port P` in a process of its own, and the settings that it prints."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = ["triage", "demo-annotator", "--port", str(port), "--sequences", "4", "--frames", "2"]
     with subprocess.Popen(command, cwd=copy, env=environment(), stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
@@ -141,22 +185,11 @@ def annotator(copy: Path) -> Iterator[dict[str, str]]:
 
 
 def test_the_viewer_answers_and_takes_decisions(after_demo: Path) -> None:
-    assert console_blocks()[3] == [(".venv/bin/triage viewer", [])]
-    questions = [command for command, _ in console_blocks()[4]]
+    questions = [command for command, _ in console_blocks()[3]]
     if shutil.which("curl") is None:
         pytest.skip("SKIPPED LOUDLY: there is no curl on this machine")
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", 8765)) == 0:
-            pytest.skip("SKIPPED LOUDLY: something else listens on port 8765 of this machine")
-    with subprocess.Popen(
-        [".venv/bin/triage", "viewer"], cwd=after_demo, env=environment(), stdout=subprocess.PIPE, text=True
-    ) as viewer:
-        try:
-            assert viewer.stdout
-            assert "http://127.0.0.1:8765" in viewer.stdout.readline()
-            listed, validated = (json.loads(run(command, after_demo)) for command in questions)
-        finally:
-            viewer.send_signal(signal.SIGINT)
+    assert all("127.0.0.1:8765/" in question for question in questions)
+    listed, validated = (json.loads(run(each.replace(":8765/", f":{PORT}/"), after_demo)) for each in questions)
     assert len(listed["items"]) == 1
     assert listed["total"] > 1
     assert validated["is_validated"] is True
@@ -197,6 +230,12 @@ def test_every_command_of_the_table_runs(copy: Path, annotator: dict[str, str]) 
     for command in expected.values():
         if command:
             run(command, copy)
+
+
+def test_every_link_and_picture_leads_to_a_file() -> None:
+    names = [name for name in re.findall(r"\]\(([^)]+)\)", README) if "://" not in name]
+    assert len(names) > 5
+    assert [name for name in names if not (PROJECT / name).exists()] == []
 
 
 def test_every_variable_is_in_the_table_and_real() -> None:

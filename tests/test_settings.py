@@ -66,6 +66,10 @@ def test_a_cluster_is_named_by_its_address(monkeypatch: pytest.MonkeyPatch, valu
         ("TRIAGE_RUNTIME", "onnx", "'auto', 'torch' or 'openvino'"),
         ("TRIAGE_PRECISION", "int8", "'float32' or 'bfloat16'"),
         ("TRIAGE_DEVICE", "GPU 1", "cuda:1"),
+        ("TRIAGE_DAGSTER_URL", "dagster.example.org", "the address of a page"),
+        ("TRIAGE_DAGSTER_URL", "javascript:alert(1)", "the address of a page"),  # it becomes a link
+        ("TRIAGE_DAGSTER_URL", "https://me:secret@dagster.example.org", "the address of a page"),
+        ("TRIAGE_DAGSTER_URL", "https://dagster.example.org/?a=1", "the address of a page"),
     ],
 )
 def test_a_wrong_value_is_shown_with_what_was_expected(

@@ -1,6 +1,6 @@
-"""The command `triage viewer`: people's decisions over HTTP, on this machine alone unless people log in.
+"""The command `triage viewer`: the page over the store, on this machine alone unless people log in.
 
-What lives here: its options, opening what it serves, and its errors in sentences. What does not: the API
+What lives here: its options, opening what it serves, and its errors in sentences. What does not: the page and its API
 (`triage_viewer`), and who may ask it (`triage_viewer.access`).
 """
 
@@ -36,7 +36,7 @@ def viewer(
         bool, typer.Option("--login", help="Ask for a login on this machine too, as --allowed-host does.")
     ] = False,
 ) -> None:
-    """Serve the groups and annotations until stopped.
+    """Show the split, the frames and the groups, and take decisions, until stopped.
 
     On loopback, decisions are yours by your user name. Elsewhere, or behind a proxy, people log in or the proxy names
     them, and the viewer refuses to start where neither is possible.
@@ -60,7 +60,7 @@ def viewer(
             people = _describe_people(rules, context, host)
             with _listen(family, address, port) as listening:
                 shown = f"http://{f'[{address}]' if ':' in address else address}:{listening.getsockname()[1]}"
-                console.print(f"Serving {context.store.location} at {shown} {people}; Ctrl-C ends it.", markup=False)
+                console.print(f"Viewer    {shown} shows {settings.triage_store} {people}; Ctrl-C ends it", markup=False)
                 _warn_of_plain_http(rules, address)
                 # What happens is logged, each request is not. What proxies say is believed by the rules alone.
                 config = uvicorn.Config(

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 from alembic import command
@@ -230,20 +229,3 @@ def test_sequences_keep_their_boxes_as_they_were(review: ReviewDatabase) -> None
     with review.read() as connection:
         stored = connection.execute(select(ReviewSequence.first_boxes)).scalar_one()
     assert json.dumps(stored) == json.dumps(boxes)
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as it is installed elsewhere."""
-    from hatchling.builders.wheel import WheelBuilder
-
-    root = Path(__file__).parents[2]
-    return Path(next(WheelBuilder(str(root)).build(directory=str(tmp_path_factory.mktemp("wheel")))))
-
-
-def test_the_migrations_are_in_the_wheel(wheel: Path) -> None:
-    with ZipFile(wheel) as packed:
-        names = set(packed.namelist())
-    files = ("env.py", "versions/0001_first.py", "versions/0002_accounts.py")
-    expected = {f"triage_assets/review/migrations/{name}" for name in files}
-    assert expected <= names

@@ -186,10 +186,9 @@ def test_a_store_means_the_same_folder_in_a_process_that_works_elsewhere(tmp_pat
 class AtSequence:
     """Progress that does something once, when so many sequences are done."""
 
-    def __init__(self, n_done, act, *, then=None):
+    def __init__(self, n_done, act):
         self.n_done = n_done
         self.act = act
-        self.then = then
         self.acted = False
         self.seen = []
 
@@ -198,8 +197,6 @@ class AtSequence:
         if done >= self.n_done and not self.acted:
             self.acted = True
             self.act()
-        if self.then is not None:
-            self.then(unit, done, total, note)
 
 
 def test_a_killed_worker_changes_no_byte_of_the_predictions(store, tmp_path, cluster):
@@ -208,13 +205,22 @@ def test_a_killed_worker_changes_no_byte_of_the_predictions(store, tmp_path, clu
     cluster.start()
     held = []
 
-    def kill():
-        held.extend(cluster.held_by("worker-0"))
+    def kill_when_it_holds_units():
+        # From a thread: scoring goes on meanwhile, and hands out what the stopped worker is to hold.
+        while not held:
+            held.extend(cluster.held_by("worker-0"))
         cluster.workers[0].send_signal(signal.SIGKILL)
 
-    # Stopped first, it cannot end what it has been given before it is killed.
-    stop = AtSequence(4, lambda: cluster.workers[0].send_signal(signal.SIGSTOP), then=AtSequence(40, kill))
+    killer = threading.Thread(target=kill_when_it_holds_units, daemon=True)
+
+    def stop_and_kill():
+        # Stopped first, it cannot end what it has been given before it is killed.
+        cluster.workers[0].send_signal(signal.SIGSTOP)
+        killer.start()
+
+    stop = AtSequence(4, stop_and_kill)
     report = run(store, loaders, cluster, progress=stop)
+    killer.join()
     assert held, "units were with the worker when it was killed"
     assert cluster.workers[0].wait() == -signal.SIGKILL
     assert cluster.workers[1].poll() is None

@@ -156,7 +156,7 @@ BAD = [
     Bad("GET", f"{GROUPS}/?order_by=label", 422, "order_by: input should be"),
     Bad("GET", f"{GROUPS}/?page=0", 422, "page: input should be greater than or equal to 1"),
     Bad("GET", f"{GROUPS}/?size=101", 422, "size: input should be less than or equal to 100"),
-    Bad("GET", "/api/v1/nothing", 404, "Not Found"),
+    Bad("GET", "/api/v1/nothing", 404, "There is nothing under this path"),
     Bad("DELETE", f"{GROUPS}/1", 405, "Method Not Allowed"),
 ]
 

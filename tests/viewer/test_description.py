@@ -66,6 +66,36 @@ def test_every_operation_declares_what_any_request_may_meet(description: dict[st
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_every_answer_has_an_exact_type(description: dict[str, Any]) -> None:
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            for kind, content in operation["responses"].get("200", {}).get("content", {}).items():
+                assert content.get("schema"), (method, path, kind)
+    for name, schema in description["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            assert {"type", "$ref", "anyOf", "const", "enum"} & described.keys(), (name, field, "may be anything")
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("/api/v1/sequence_groups/{group_id}", ("patch", {"If-Match"})),
+        ("/api/v1/annotations/sequences/{sequence_id}", ("put", {"If-Match", "If-None-Match"})),
+    ],
+)
+def test_tags_and_what_they_are_for_are_declared(
+    description: dict[str, Any], path: str, changes: tuple[str, set[str]]
+) -> None:
+    method, expected = changes
+    operations = description["paths"][path]
+    for each in ("get", method):
+        assert operations[each]["responses"]["200"]["headers"]["ETag"]["required"]
+    headers = {given["name"] for given in operations[method]["parameters"] if given["in"] == "header"}
+    assert {name.title() for name in headers} == expected
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("headers", "content", "status"),
     [

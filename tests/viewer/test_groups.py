@@ -170,12 +170,13 @@ def test_a_second_assignment_says_that_one_is_running(context: Context, client: 
     }  # fmt: skip
 
 
-def test_the_first_page_names_every_path(client: httpx.Client) -> None:
-    assert set(client.get("/").json()["paths"]) == {
+def test_the_description_names_every_path(client: httpx.Client) -> None:
+    assert set(client.get("/api/v1/openapi.json").json()["paths"]) == {
         "/api/v1/annotations/sequences/bulk",
         "/api/v1/annotations/sequences/{sequence_id}",
         "/api/v1/frames/{detection_id}",
         "/api/v1/me",
+        "/api/v1/run",
         "/api/v1/sequence_groups/",
         "/api/v1/sequence_groups/assign",
         "/api/v1/sequence_groups/facets",

@@ -1,5 +1,6 @@
 """What is downloaded, and the words of the command."""
 
+import codecs
 import csv
 import io
 import subprocess
@@ -35,7 +36,8 @@ def test_a_csv_has_the_selection_in_its_order(client: httpx.Client) -> None:
     answer = client.get(DOWNLOAD, params={"format": "csv", **wanted})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="triage.csv"'
-    found = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert answer.content.startswith(codecs.BOM_UTF8), "spreadsheets take it for another encoding otherwise"
+    found = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
     rows = client.get("/api/v1/triage/rows", params={"limit": 500, **wanted}).json()
     assert len(found) == rows["total"]
     for line, row in zip(found, rows["items"], strict=True):
@@ -48,7 +50,7 @@ def test_a_csv_has_the_selection_in_its_order(client: httpx.Client) -> None:
 
 
 def test_no_text_of_a_csv_is_a_formula_and_names_survive_otherwise(client: httpx.Client) -> None:
-    text = client.get(DOWNLOAD, params={"format": "csv"}).text
+    text = client.get(DOWNLOAD, params={"format": "csv"}).content.decode("utf-8-sig")
     found = list(csv.DictReader(io.StringIO(text, newline="")))
     assert len(found) == N
     texts = {name: {line[name] for line in found} for name in ("camera_name", "organization_name")}
@@ -64,7 +66,7 @@ def test_no_text_of_a_csv_is_a_formula_and_names_survive_otherwise(client: httpx
 def test_an_empty_selection_is_a_file_with_its_columns(client: httpx.Client, kind: str) -> None:
     content = client.get(DOWNLOAD, params={"format": kind, "text": "nothing-like-it"}).content
     if kind == "csv":
-        assert next(csv.reader(io.StringIO(content.decode())))[:2] == ["key", "sequence_id"]
+        assert next(csv.reader(io.StringIO(content.decode("utf-8-sig"))))[:2] == ["key", "sequence_id"]
         assert content.count(b"\n") == 1
     else:
         assert pq.read_table(pa.BufferReader(content)).num_rows == 0

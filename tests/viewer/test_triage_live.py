@@ -17,6 +17,7 @@ from triage_viewer.backlog.live import LiveBacklog
 from tests.viewer.triage_stores import serve_store, store_split
 from triage_assets.errors import NoWorklists, WorklistsUnusable
 from triage_assets.folder_store import FolderStore
+from triage_assets.review.records import Stage
 
 TRIAGE = "/api/v1/triage"
 ROUTES = (
@@ -182,10 +183,10 @@ def test_a_store_that_is_not_there_is_an_answer(store: FolderStore) -> None:
 
 
 def test_a_backlog_that_nothing_has_scored_is_shown_as_waiting(store: FolderStore) -> None:
-    store_split(store, names=())
+    begun = store_split(store, names=())["annotation_stage"].isin([Stage.UNDER_ANNOTATION])
     with serve_store(store) as client:
         counts = client.get(f"{TRIAGE}/summary").json()["counts"]
-        assert counts["review"] == counts["unlabeled"] == 0
+        assert (counts["review"], counts["unlabeled"]) == (begun.sum(), 0)
         row = client.get(f"{TRIAGE}/rows", params={"bucket": "dropped"}).json()["items"][0]
         assert (row["dropped_reason"], row["model_scores"]) == ("incomplete", {})
         assert "triage run" in row["dropped_error"]

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,7 @@ _logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 _SCHEMAS = {"groups": GROUPS, "members": MEMBERS, "ungrouped": UNGROUPED, "annotations": ANNOTATIONS}
+SnapshotTable = Literal["groups", "members", "ungrouped", "annotations"]
 _ROWS_PER_GROUP = 100_000
 _REPEATED = ("camera_id", "azimuth")  # numbers whose dictionary is worth building; ids and times come once each
 _MOST_PIECES = 4_096
@@ -99,19 +101,19 @@ def load_snapshot(store: Store) -> GroupsSnapshot | None:
     return None if stored is None else stored.snapshot
 
 
-def load_groups(store: Store, columns: Sequence[str]) -> tuple[DatabaseState, pa.Table] | None:
-    """These columns of the groups alone, and the state that they are of; None where no snapshot was ever written.
+def load_columns(store: Store, name: SnapshotTable, columns: Sequence[str]) -> tuple[DatabaseState, pa.Table] | None:
+    """These columns of one table alone, and the state that they are of; None where it was never written.
 
     Raises `StoreError` for a damaged file, and `NewerFormat`.
     """
-    data = store.read_or_none(_path("groups"))
+    data = store.read_or_none(_path(name))
     if data is None:
         return None
-    state = _read_stamp(store, "groups", data)
+    state = _read_stamp(store, name, data)
     try:
         return state, pq.read_table(pa.BufferReader(data), columns=list(columns))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _damaged(store, "groups", error) from None
+        raise _damaged(store, name, error) from None
 
 
 def open_if_readable(store: Store) -> StoredGroups | None:

@@ -21,7 +21,8 @@ from triage_viewer.context import Context
 from triage_viewer.frames.service import open_frames
 from triage_viewer.page_files import install_page
 from triage_viewer.problems import install_handlers
-from triage_viewer.routes import annotations, frames, groups, people, sequences, session, triage
+from triage_viewer.routes import annotations, frames, groups, people, run, sequences, session, triage
+from triage_viewer.run.live import LiveRun
 
 
 @asynccontextmanager
@@ -49,7 +50,8 @@ def create_app(
     app.state.gate = gate = Gate(Accounts(context.review), rules, context.actor, now)
     app.state.backlog = LiveBacklog(context.store)
     app.state.review_news = ReviewNews(context.review)
-    app.state.frames = open_frames(context.store, context.review)
+    app.state.run = LiveRun(context.store, app.state.backlog, app.state.review_news, context.dagster_url)
+    app.state.frames = open_frames(context.store, context.review, app.state.backlog)
     app.add_middleware(PeopleOnly, gate=gate)
     app.add_middleware(OwnPagesOnly, rules=rules)  # the last one added is the first that is asked
     install_handlers(app)
@@ -60,5 +62,6 @@ def create_app(
     app.include_router(triage.router)
     app.include_router(sequences.router)
     app.include_router(people.router)
+    app.include_router(run.router)
     install_page(app)
     return app

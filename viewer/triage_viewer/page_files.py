@@ -5,7 +5,7 @@ What lives here: serving what `viewer/build_page.py` made. What does not: data, 
 
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
@@ -30,22 +30,18 @@ class _Assets(StaticFiles):
 
 def install_page(app: FastAPI, folder: Path = PAGE) -> None:
     """Answer everything that is no data; to be called after all other routes are there."""
-    if not (folder / "index.html").is_file():
-        app.add_route("/", _say_that_it_is_not_built, include_in_schema=False)
-        return
-    app.mount("/assets", _Assets(directory=folder / "assets"))
+    is_built = (folder / "index.html").is_file()
+    if is_built:
+        app.mount("/assets", _Assets(directory=folder / "assets"))
 
-    @app.get("/icon.svg", include_in_schema=False)
-    def get_icon() -> FileResponse:
-        return FileResponse(folder / "icon.svg")
+        @app.get("/icon.svg", include_in_schema=False)
+        def get_icon() -> FileResponse:
+            return FileResponse(folder / "icon.svg")
 
-    @app.get("/{path:path}", include_in_schema=False)
-    def get_page(path: str) -> FileResponse:
+    # HEAD is what proxies ask with whether the server is there.
+    @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    def get_page(path: str) -> Response:
         """The document; which page of it is shown is read from the address, in the browser."""
         if path.startswith("api/"):
             raise HTTPException(404, "There is nothing under this path; /api/v1/openapi.json tells what there is.")
-        return FileResponse(folder / "index.html")
-
-
-def _say_that_it_is_not_built(_: Request) -> Response:
-    return PlainTextResponse(_NOT_BUILT, 503)
+        return FileResponse(folder / "index.html") if is_built else PlainTextResponse(_NOT_BUILT, 503)

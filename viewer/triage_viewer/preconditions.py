@@ -5,7 +5,7 @@ which happens inside the write transaction (`triage_assets.groups.seen`).
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, HTTPException, Response
 
@@ -13,6 +13,20 @@ from triage_assets.groups.seen import Seen
 
 # A proxy that compresses an answer makes its tag a weak one; the revision is the same.
 _TAG = re.compile(r'(?:W/)?"(\d{1,19})"')
+
+
+TAGGED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            "ETag": {
+                "description": "The revision that this is of, for If-Match.",
+                "required": True,
+                "schema": {"type": "string"},
+            }
+        }
+    }
+}
+"""What a route whose answer has a tag declares, among its ``responses``."""
 
 
 def tag(response: Response, revision: int) -> None:

@@ -49,7 +49,9 @@ def _refuse_parameters(request: Request) -> None:
 NO_PARAMETERS = [Depends(_refuse_parameters)]
 
 
-class _Strictly(BaseModel):
+class Strictly(BaseModel):
+    """Whatever is not known is refused."""
+
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
@@ -61,7 +63,7 @@ class _Strictly(BaseModel):
         return values
 
 
-class GroupsWanted(_Strictly):
+class GroupsWanted(Strictly):
     """Which groups a list or its counts are about."""
 
     label_state: LabelState | Literal["all"] = LabelState.UNLABELED
@@ -82,14 +84,14 @@ class GroupListWanted(GroupsWanted):
     size: _Size = 50
 
 
-class PageWanted(_Strictly):
+class PageWanted(Strictly):
     """One page of anything else."""
 
     page: _Page = 1
     size: _Size = 50
 
 
-class MembersWanted(_Strictly):
+class MembersWanted(Strictly):
     """One page of a group's members."""
 
     members_page: _Page = 1
@@ -99,7 +101,7 @@ class MembersWanted(_Strictly):
 _LABEL = {"smoke_type", "false_positive_type"}
 
 
-class GroupUpdate(_Strictly):
+class GroupUpdate(Strictly):
     """What a person sets on a group; what is left out stays as it is.
 
     One of ``smoke_type`` and ``false_positive_type`` gives it another label, both as null take its label away; either
@@ -135,7 +137,7 @@ class GroupUpdate(_Strictly):
         return GroupChange(self.is_validated, label, clears_label, self.is_unsure, self.relabel_copies)
 
 
-class BoundingBox(_Strictly):
+class BoundingBox(Strictly):
     """One box on one frame."""
 
     detection_id: _Id
@@ -151,7 +153,7 @@ class BoundingBox(_Strictly):
         return self
 
 
-class SequenceBBox(_Strictly):
+class SequenceBBox(Strictly):
     """One thing in a sequence."""
 
     is_smoke: _Flag
@@ -165,13 +167,13 @@ class SequenceBBox(_Strictly):
         return Cluster(self.is_smoke, self.smoke_type, tuple(dict.fromkeys(self.false_positive_types)), boxes)
 
 
-class SequenceAnnotationData(_Strictly):
+class SequenceAnnotationData(Strictly):
     """An annotation's clusters."""
 
     sequences_bbox: Annotated[list[SequenceBBox], FailFast(), Field(max_length=_MOST_CLUSTERS)]
 
 
-class SequenceAnnotationPut(_Strictly):
+class SequenceAnnotationPut(Strictly):
     """The annotation of one sequence: a label to stamp on its own boxes, or its clusters."""
 
     smoke_type: SmokeType | None = None
@@ -194,7 +196,7 @@ class SequenceAnnotationPut(_Strictly):
         return tuple(cluster.as_cluster() for cluster in self.annotation.sequences_bbox)
 
 
-class SequenceAnnotationBulkRequest(_Strictly):
+class SequenceAnnotationBulkRequest(Strictly):
     """One label for many sequences, and for the group that they are in where one is named."""
 
     sequence_ids: Annotated[

@@ -10,6 +10,8 @@ export default defineConfig({
     emptyOutDir: true,
     // The server's Content-Security-Policy takes nothing from data: addresses.
     assetsInlineLimit: 0,
+    // How long each plugin took is nobody's concern who only builds.
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: {
     // `npm run dev` beside `triage viewer`: decisions are accepted from the server's own origin alone.

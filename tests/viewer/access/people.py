@@ -10,6 +10,7 @@ SESSION, GROUPS = "/api/v1/session", "/api/v1/sequence_groups"
 PASSWORD = "correct horse battery staple"
 WRONG = "incorrect horse battery staple"
 LOGIN = AccessRules(is_local=False)
+PAGE_OR_NOT_BUILT = (200, 503)  # the page's document is there where somebody has built it
 STRANGER = {"name": None, "role": None, "login_needed": True, "has_session": False}
 
 browsers: list[httpx.Client] = []

@@ -37,8 +37,9 @@ def viewer(*options: str, **environment: str) -> Iterator[tuple[str, str]]:
         assert process.stdout
         announced = process.stdout.readline()
         try:
-            assert " at http" in announced, process.communicate(timeout=30)
-            yield announced, announced.partition(" at http")[2].split()[0].rpartition(":")[2].rstrip(";")
+            address = next((word for word in announced.split() if word.startswith("http://")), None)
+            assert address, announced
+            yield announced, address.rpartition(":")[2]
         finally:
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=30)
@@ -81,7 +82,7 @@ def test_an_address_that_cannot_be_listened_on_is_said_in_a_sentence(options: li
 @pytest.mark.usefixtures("add_rita")
 def test_people_log_in_beyond_this_machine() -> None:
     with viewer(*ANYWHERE) as (announced, port):
-        assert "for 1 account; Ctrl-C ends it." in announced
+        assert "for 1 account; Ctrl-C ends it" in announced
         with httpx.Client(base_url=f"http://localhost:{port}") as client:
             assert client.get(f"{GROUPS}/stats").status_code == 401
             assert log_in(client).json()["name"] == "rita"
@@ -115,7 +116,7 @@ def test_nobody_who_connects_is_believed_to_be_a_proxy_on_loopback() -> None:
 
 def test_it_listens_on_this_machine_alone_unless_told_otherwise() -> None:
     with viewer() as (announced, port):
-        assert "at http://127.0.0.1:" in announced
+        assert " http://127.0.0.1:" in announced
         others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
         for address in others - {"127.0.0.1"}:
             with pytest.raises(OSError, match="refused"):

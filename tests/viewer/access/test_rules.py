@@ -109,15 +109,25 @@ def test_proxies_alone_are_believed(
 
 
 def test_what_is_remembered_of_attempts_is_bounded_and_keeps_the_latest() -> None:
-    throttle = LoginThrottle(per_name=3, per_address=10**9, most_keys=100)
+    throttle = LoginThrottle(per_name_here=3, per_address=10**9, most_keys=100)
     here = ip_address("203.0.113.9")
     for number in range(10_000):
         assert throttle.begin(f"name {number}", here, now=0.0) == 0
-    assert len(throttle) == 101
+    assert len(throttle) == 201
     for _ in range(2):
         assert throttle.begin("name 9999", here, now=1.0) == 0
     assert throttle.begin("name 9999", here, now=2.0) == WINDOW_SECONDS - 2
     assert throttle.begin("name 9999", here, now=WINDOW_SECONDS) == 0
+
+
+def test_a_stranger_who_guesses_keeps_the_owner_of_the_name_in_until_many_guess_together() -> None:
+    throttle = LoginThrottle(per_name_here=2, per_name=5, per_address=10)
+    home, strangers = ip_address("203.0.113.9"), [ip_address(f"198.51.100.{last}") for last in (1, 2)]
+    for stranger in strangers:
+        assert [throttle.begin("ana", stranger, now=0.0) for _ in range(3)] == [0, 0, WINDOW_SECONDS]
+        assert throttle.begin("bob", stranger, now=0.0) == 0
+    assert throttle.begin("ana", home, now=0.0) == 0, "four of five"
+    assert throttle.begin("ana", home, now=0.0) == WINDOW_SECONDS, "five of five, though the second from here"
 
 
 def test_an_attempt_that_has_to_wait_counts_for_nobody() -> None:

@@ -16,11 +16,10 @@ from triage_assets.errors import TriageError
 from triage_assets.review.account_records import Role
 from triage_viewer.access.cookies import Claim, cookie_name, read_claim
 from triage_viewer.access.gate import Entry, Gate, Refusal
+from triage_viewer.access.guard import READING, SESSION
 from triage_viewer.problems import answer_error, problem
 
 DATA = "/api/"
-SESSION = "/api/v1/session"
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class PeopleOnly:
@@ -73,7 +72,7 @@ def _find_refusal(entry: Entry, path: str, method: str) -> Refusal | None:
         return None
     if entry.person is None:
         return Refusal(401, "Your session is over. Log in again." if entry.had_session else "Log in first.")
-    if method not in _READING and entry.person.role is not Role.REVIEWER:
+    if method not in READING and entry.person.role is not Role.REVIEWER:
         return Refusal(403, "You may look and not decide: that takes the role reviewer, which an administrator gives.")
     return None
 

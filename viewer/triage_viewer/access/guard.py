@@ -12,8 +12,10 @@ from triage_viewer.access.visits import read_visit
 from triage_viewer.problems import problem
 
 MOST_BYTES = 16_000_000  # a bulk of 100,000 ids of 19 digits is 2 MB
+MOST_LOGIN_BYTES = 16_000  # strangers send these, and reading a large body takes seconds
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+SESSION = "/api/v1/session"
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
 
 
@@ -33,20 +35,21 @@ class OwnPagesOnly:
             await self._app(scope, receive, send)
             return
         visit = read_visit(scope, self._rules)
-        refusal = self._find_refusal(scope["method"], Headers(scope=scope), visit.origin_scheme)
+        most = MOST_LOGIN_BYTES if scope["path"] == SESSION else MOST_BYTES
+        refusal = self._find_refusal(scope["method"], Headers(scope=scope), visit.origin_scheme, most)
         if refusal:
             await problem(*refusal)(scope, receive, send)
             return
         scope.setdefault("state", {})["visit"] = visit
         await self._app(scope, receive, send)
 
-    def _find_refusal(self, method: str, headers: Headers, scheme: str) -> tuple[int, str] | None:
+    def _find_refusal(self, method: str, headers: Headers, scheme: str, most: int) -> tuple[int, str] | None:
         host = headers.get("host", "")
         # Another site's name may be made to point at this machine; then its pages would be of this origin.
         if host_name(host) not in self._rules.hosts:
             names = "127.0.0.1 and localhost alone" if self._rules.is_local else "the names of --allowed-host alone"
             return 403, f"This server answers under {names}."
-        if method in _READING:
+        if method in READING:
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if (origin is not None and origin != f"{scheme}://{host}") or (site is not None and site not in _OWN_SITES):
@@ -54,8 +57,8 @@ class OwnPagesOnly:
             return 403, detail if self._rules.is_local else f"{detail} {_BEHIND_A_PROXY}"
         if "transfer-encoding" in headers:
             return 411, "A request says how long it is: Content-Length is needed."
-        if int(headers.get("content-length", 0)) > MOST_BYTES:
-            return 413, f"A request has at most {MOST_BYTES:,} bytes."
+        if int(headers.get("content-length", 0)) > most:
+            return 413, f"A request has at most {most:,} bytes here."
         return None
 
 

@@ -1,4 +1,7 @@
-"""How often somebody may try to log in: per name, and per address, in bounded memory.
+"""How often somebody may try to log in: per name and address, per name, and per address, in bounded memory.
+
+A name's tries count for the address that they came from, so that a stranger who guesses keeps its owner out only once
+many addresses have guessed together.
 
 What lives here: counting tries. What does not: passwords, or what is answered.
 """
@@ -8,7 +11,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
-PER_NAME = 10
+PER_NAME_HERE = 10
+"""Of one name from one address."""
+
+PER_NAME = 100
+"""Of one name, wherever they come from."""
+
 PER_ADDRESS = 50
 """Colleagues behind one router are one address."""
 
@@ -61,36 +69,51 @@ class _Counter:
 class LoginThrottle:
     """Threads may share it. A try counts before it is judged, so that many at once are not judged first."""
 
-    def __init__(self, per_name: int = PER_NAME, per_address: int = PER_ADDRESS, most_keys: int = _MOST_KEYS) -> None:
+    def __init__(
+        self,
+        per_name_here: int = PER_NAME_HERE,
+        per_name: int = PER_NAME,
+        per_address: int = PER_ADDRESS,
+        most_keys: int = _MOST_KEYS,
+    ) -> None:
+        self._here = _Counter(per_name_here, most_keys)
         self._names = _Counter(per_name, most_keys)
         self._addresses = _Counter(per_address, most_keys)
         self._lock = threading.Lock()
 
     def begin(self, name: str, address: IPv4Address | IPv6Address | None, now: float) -> float:
         """Count a try and give 0, or the seconds to wait until there may be one."""
-        place = _place(address)
+        counted = self._counted(name, address)
         with self._lock:
-            wait = max(self._names.wait(name, now), self._addresses.wait(place, now))
+            wait = max(counter.wait(key, now) for counter, key in counted)
             if not wait:
-                self._names.add(name, now)
-                self._addresses.add(place, now)
+                for counter, key in counted:
+                    counter.add(key, now)
             return wait
 
     def take_back(self, name: str, address: IPv4Address | IPv6Address | None) -> None:
         """Forget a try that nobody judged."""
         with self._lock:
-            self._names.take_back(name)
-            self._addresses.take_back(_place(address))
+            for counter, key in self._counted(name, address):
+                counter.take_back(key)
 
     def succeed(self, name: str, address: IPv4Address | IPv6Address | None) -> None:
         """Forget the name's tries. The address's earlier ones count on, or one account would open all others."""
+        (_, here), _, (_, place) = self._counted(name, address)
         with self._lock:
+            self._here.forget(here)
             self._names.forget(name)
-            self._addresses.take_back(_place(address))
+            self._addresses.take_back(place)
+
+    def _counted(
+        self, name: str, address: IPv4Address | IPv6Address | None
+    ) -> tuple[tuple[_Counter, str], tuple[_Counter, str], tuple[_Counter, str]]:
+        place = _place(address)
+        return (self._here, f"{place} {name}"), (self._names, name), (self._addresses, place)
 
     def __len__(self) -> int:
         """How much is remembered."""
-        return len(self._names) + len(self._addresses)
+        return len(self._here) + len(self._names) + len(self._addresses)
 
 
 def _place(address: IPv4Address | IPv6Address | None) -> str:

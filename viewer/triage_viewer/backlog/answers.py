@@ -9,6 +9,7 @@ from typing import Literal, Self
 import pyarrow as pa
 from pydantic import BaseModel
 
+from triage_assets.review.records import FalsePositiveType, Origin, SmokeType, Stage
 from triage_viewer.backlog.counts import BucketCounts, Summary
 from triage_viewer.backlog.load import ListedModel
 from triage_viewer.backlog.table import Organization
@@ -40,10 +41,10 @@ class TriageRow(BaseModel):
     group_size: int | None
     group_label_state: Literal["labeled", "unsure", "unlabeled"] | None
     group_is_validated: bool
-    annotation_stage: str | None
-    annotation_origin: str | None
-    smoke_types: list[str] | None
-    false_positive_types: list[str] | None
+    annotation_stage: Stage | None
+    annotation_origin: Origin | None
+    smoke_types: list[SmokeType] | None
+    false_positive_types: list[FalsePositiveType] | None
     is_unsure: bool | None
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from triage_assets.worklists.records import LABELED
+from triage_assets.worklists.records import LABELED, REVIEW
 from triage_viewer.backlog.orders import Column, Order
 from triage_viewer.backlog.selection import Filter, Selections
 from triage_viewer.backlog.table import BUCKETS, DROPPED, Flags, Organization, Positions, Scores
 
-N_BINS = 40
+N_BINS = 50
 _HEAD_BYTES = 4
 _NEAR = 0.2
 
@@ -96,12 +96,7 @@ def sweep_thresholds(operating_point: float, asked: float) -> tuple[float, ...]:
 def encode_scores(selections: Selections, rows: Filter, version: str) -> bytes:
     """The scores that decide, per organization in ascending order, so that a page can count at any threshold itself.
 
-    Four bytes with the length of the head as a little-endian number, the head as JSON, padded with spaces so that what
-    follows begins at a multiple of 8, and little-endian float64 numbers. Each organization in the head has ``first``
-    and ``count`` of its numbers. To Review at a threshold are those at or above it. Where the filter wants
-    disagreements, subtract as many of ``lowest_first`` and ``lowest_count`` as are at or above it, too.
-    Whatever is not To Review, of ``count``, is Unlabel, unless ``is_review_only``: then it is not in the selection.
-    Raises `NotInBacklog`.
+    The layout is in the description of the route (`triage_viewer.routes.triage`). Raises `NotInBacklog`.
     """
     table = selections.table
     with selections.turn():
@@ -113,11 +108,12 @@ def encode_scores(selections: Selections, rows: Filter, version: str) -> bytes:
         is_review_only = rows.disagreements or rows.model is not None
         others = np.zeros((len(table.organizations.values), len(BUCKETS)), np.int64)
         if not is_review_only:
-            others = _count(selections, fixed, None, 0.0)
+            others = _count(selections, fixed, None, np.inf)  # what nobody's score sends To Review
     organizations = [
         {
             "key": organization.key,
             "name": organization.name,
+            "begun": others[number, BUCKETS.index(REVIEW)],
             "labeled": others[number, BUCKETS.index(LABELED)],
             "dropped": others[number, BUCKETS.index(DROPPED)],
             **_describe_parts(parts, number),
@@ -136,7 +132,7 @@ def encode_scores(selections: Selections, rows: Filter, version: str) -> bytes:
 class _DecidingScores:
     """The rows that a threshold decides about, in ascending order of the score that it is held against.
 
-    To Review are those at or above it; of disagreements, less those whose every score is.
+    To Review are those at or above it, and ``n_begun`` at any; of disagreements, less those whose every score is.
     """
 
     model: int | None
@@ -144,6 +140,7 @@ class _DecidingScores:
     scores: Scores
     lowest_places: Positions
     lowest: Scores
+    n_begun: int
     is_review_only: bool
 
     @classmethod
@@ -151,7 +148,10 @@ class _DecidingScores:
         table = selections.table
         model = None if rows.model is None else selections.model_number(rows.model)
         column: Column = "triage_score" if model is None else "model_score"
-        flags = table.is_split if fixed is None else table.is_split & fixed
+        is_review_only = rows.disagreements or model is not None
+        # Where a selection is of what models send To Review, what somebody has begun is in it for its scores alone.
+        flags = table.is_open if is_review_only else table.is_split
+        flags = flags if fixed is None else flags & fixed
         if model is not None:
             flags = flags & ~np.isnan(table.scores[model])
         places = _narrow(selections.orders.positions(Order(column, False, model)), flags)
@@ -160,7 +160,8 @@ class _DecidingScores:
         if rows.disagreements:
             lowest_places = _narrow(selections.orders.positions(Order("lowest_score")), flags)
             lowest = table.lowest[lowest_places]
-        return cls(model, places, scores, lowest_places, lowest, rows.disagreements or model is not None)
+        n_begun = 0 if is_review_only else _count_true(table.is_begun, fixed)
+        return cls(model, places, scores, lowest_places, lowest, n_begun, is_review_only)
 
     @property
     def n(self) -> int:
@@ -172,7 +173,7 @@ class _DecidingScores:
 
     def step(self, threshold: float) -> SweepStep:
         review = _at_or_above(self.scores, threshold) - _at_or_above(self.lowest, threshold)
-        return SweepStep(threshold, review, 0 if self.is_review_only else self.n - review)
+        return SweepStep(threshold, self.n_begun + review, 0 if self.is_review_only else self.n - review)
 
 
 def _at_or_above(ascending: Scores, threshold: float) -> int:
@@ -209,7 +210,7 @@ def _histogram(
     scores = deciding.scores
     if deciding.is_review_only:
         assert moving is not None
-        flags = table.is_split & moving if fixed is None else table.is_split & moving & fixed
+        flags = moving if fixed is None else moving & fixed
         scores = np.sort(table.best[flags])
     edges = np.arange(1, N_BINS) / N_BINS
     inner = np.searchsorted(scores, edges)

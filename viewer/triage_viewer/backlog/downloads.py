@@ -3,9 +3,10 @@
 What lives here: the form of the three. What does not: which rows are in them (`selection`).
 
 A worklist has the form of the store's review.json and unlabeled.json. A CSV opens in a spreadsheet without being run:
-text that would be a formula there begins with an apostrophe.
+text that would be a formula there begins with an apostrophe, and the file with the mark that makes it UTF-8.
 """
 
+import codecs
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from triage_viewer.backlog.table import BacklogTable, Positions
 ITEM_COLUMNS = (
     "key", "sequence_id", "triage_score", "model_scores", "n_models_review", "model_version", "score",
     "trigger_frame_index", "n_frames_unusable", "organization_name", "camera_name", "started_at", "group_id",
+    "annotation_stage",
 )  # fmt: skip
 
 _ROWS_AT_ONCE = 10_000
@@ -50,6 +52,7 @@ class Download:
 
 def encode_csv(download: Download) -> Iterator[bytes]:
     """Comma-separated text with a head line, in UTF-8; one column per model, several labels with a bar between."""
+    yield codecs.BOM_UTF8
     for number, rows in enumerate(_pieces(download, _ROWS_AT_ONCE)):
         buffer = io.BytesIO()
         flat = _flatten(rows)

@@ -73,7 +73,7 @@ def describe_command(record: WorklistsRecord, threshold: float) -> CommandRead:
 
 def _count_dropped(table: BacklogTable) -> Mapping[str, int]:
     reasons = table.dropped_reasons
-    waiting = reasons.codes[~table.is_labeled]
+    waiting = reasons.codes[~table.is_labeled & ~table.is_begun]
     counts = np.bincount(waiting, minlength=len(reasons.values)).tolist()
     return {reason: count for reason, count in zip(reasons.values, counts, strict=True) if reason is not None and count}
 

@@ -19,7 +19,8 @@ from triage_assets.annotator.records import Organization as Named
 from triage_assets.annotator.records import partition_key
 from triage_assets.errors import NewerFormat, NoWorklists, StoreError, WorklistsUnusable
 from triage_assets.groups.records import DatabaseState
-from triage_assets.groups.snapshot import load_groups
+from triage_assets.groups.snapshot import load_columns
+from triage_assets.review.records import DECIDED_STAGES, LOCKED_STAGES
 from triage_assets.store import Store
 from triage_assets.worklists.records import FOLDER, LABELED
 from triage_viewer.backlog.coding import code_pairs, code_texts, code_values, smallest
@@ -129,7 +130,7 @@ def _check_version(found: object) -> None:
 def _load_groups(store: Store) -> tuple[DatabaseState, pa.Table] | None:
     """The groups and the state that they are of. A snapshot that cannot be read is said, not worked around."""
     try:
-        return load_groups(store, ("group_id", "label_state", "is_validated", "member_count"))
+        return load_columns(store, "groups", ("group_id", "label_state", "is_validated", "member_count"))
     except NewerFormat as error:
         raise WorklistsUnusable(
             "The groups were written by a newer version of this project", found=error.found, do="Update triage-assets."
@@ -180,6 +181,7 @@ class _Columns:
             trigger_frames=self._integers("trigger_frame_index"),
             n_unusable=self._integers("n_frames_unusable"),
             is_labeled=self._is_labeled(),
+            is_begun=_is_begun(labels),
             labels=labels,
             dropped_reasons=code_values(self._whole("dropped_reason")),
             dropped_errors=self._whole("dropped_error").cast(pa.large_string()),
@@ -250,6 +252,11 @@ def _by_key(spellings: Coded[Spelling]) -> Coded[Organization]:
     code_of = np.array([ordered.index(key) for key in keys], np.int64)
     codes = smallest(code_of[spellings.codes], len(ordered)) if keys else spellings.codes
     return Coded(codes, tuple(Organization(key, names[key]) for key in ordered))
+
+
+def _is_begun(labels: Coded[Label | None]) -> Flags:
+    stages = LOCKED_STAGES - DECIDED_STAGES
+    return labels.where(np.array([label is not None and label.stage in stages for label in labels.values], np.bool_))
 
 
 def _label_of(values: tuple[object, ...]) -> Label | None:

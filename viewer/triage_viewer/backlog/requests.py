@@ -7,10 +7,11 @@ What lives here: shapes, ranges and closed sets of words. What does not: whether
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from triage_viewer.backlog.selection import UNGROUPED, Filter, Sort, Wanted
 from triage_viewer.backlog.table import DROPPED
+from triage_viewer.requests import Strictly
 
 _Name = Annotated[str, Field(max_length=500)]
 _Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -19,13 +20,7 @@ _GroupState = Literal["labeled", "unsure", "unlabeled", "none"]
 _MOST = 1000
 
 
-class Nothing(BaseModel):
-    """No parameters."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class RowsWanted(Nothing):
+class RowsWanted(Strictly):
     """Which rows; a parameter that is not given wants all. Lists are given by repeating the parameter."""
 
     threshold: _Threshold | None = Field(None, description="Where it is not given: the one that the worklists have.")
@@ -118,13 +113,13 @@ class DownloadWanted(OrderedRowsWanted):
         return self
 
 
-class ThresholdWanted(Nothing):
+class ThresholdWanted(Strictly):
     """A threshold to write worklists at."""
 
     threshold: _Threshold
 
 
-class CamerasWanted(Nothing):
+class CamerasWanted(Strictly):
     """Whose cameras."""
 
     organization: _Name

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, cast
 
@@ -24,7 +24,8 @@ UNGROUPED = "none"
 Sort = Literal["priority", "triage_bucket", "n_models_review", Column]
 """``priority``: where models disagree To Review first, then the highest score, as the worklist has it."""
 
-_KEPT_BYTES = 64_000_000
+_KEPT_BYTES = 40_000_000  # ten selections of a million rows
+_KEPT = 200  # however small they are
 _AT_ONCE = 2
 
 
@@ -46,11 +47,6 @@ class Filter:
     first_day: date | None = None
     last_day: date | None = None
     text: str = ""
-
-    @property
-    def names_a_part(self) -> bool:
-        """Whether anything but buckets is left out."""
-        return replace(self, buckets=frozenset()) != Filter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +86,12 @@ class Selections:
             found = self._order(wanted)
         with self._lock:
             self._kept[wanted] = found
-            while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > _KEPT_BYTES:
+            while len(self._kept) > _KEPT or (len(self._kept) > 1 and self._n_bytes() > _KEPT_BYTES):
                 self._kept.popitem(last=False)
         return found
+
+    def _n_bytes(self) -> int:
+        return sum(kept.nbytes for kept in self._kept.values())
 
     def locate(self, wanted: Wanted, sequence_id: int) -> int | None:
         """Where in the wanted rows a sequence is, None where it is not among them. Raises `NotInBacklog`."""
@@ -135,10 +134,9 @@ class Selections:
         """Which rows the filter's part that moves with the threshold wants, buckets aside; None for all."""
         if rows.model is None and not rows.disagreements:
             return None
-        flags = self.table.disagree(threshold) if rows.disagreements else self.table.is_review(threshold)
-        if rows.model is not None:
-            flags = flags & (self.table.scores[self.model_number(rows.model)] >= threshold)
-        return flags
+        model = None if rows.model is None else self.model_number(rows.model)
+        flags = self.table.reaches(threshold, model)
+        return flags & self.table.disagree(threshold) if rows.disagreements else flags
 
     def all_of(self, rows: Filter, threshold: float) -> Flags | None:
         """Which rows the whole filter wants; None for all."""

@@ -89,6 +89,7 @@ class BacklogTable:
     """One row per sequence. Scores are NaN where a model has none; ``scores`` has a row per model, in their order.
 
     ``organizations`` are by key, ``spellings`` as each row names its own. ``started_at`` is NaT where it is not known.
+    What somebody ``is_begun`` to annotate goes To Review whatever its score.
     """
 
     sequence_ids: NDArray[np.int64]
@@ -105,6 +106,7 @@ class BacklogTable:
     trigger_frames: pa.Array
     n_unusable: pa.Array
     is_labeled: Flags
+    is_begun: Flags
     labels: Coded[Label | None]
     dropped_reasons: Coded[str | None]
     dropped_errors: pa.Array
@@ -124,25 +126,31 @@ class BacklogTable:
         return self._over_models(np.fmin)
 
     @cached_property
-    def is_split(self) -> Flags:
-        """Which sequences the threshold decides about: scored, and not labelled here."""
+    def is_open(self) -> Flags:
+        """Which sequences models have a say about: scored, and not labelled here."""
         return ~self.is_labeled & ~np.isnan(self.best)
+
+    @cached_property
+    def is_split(self) -> Flags:
+        """Which sequences the threshold decides about: open, and nobody has begun to annotate them here."""
+        return self.is_open & ~self.is_begun
 
     @cached_property
     def _buckets_below(self) -> NDArray[np.uint8]:
         """Each sequence's bucket as if nothing reached the threshold."""
         buckets = np.full(len(self), _DROPPED, np.uint8)
         buckets[self.is_split] = _UNLABELED
+        buckets[self.is_begun] = _REVIEW
         buckets[self.is_labeled] = _LABELED
         return buckets
 
-    def is_review(self, threshold: float) -> Flags:
-        """Which sequences go To Review."""
-        return self.is_split & (self.best >= threshold)
+    def reaches(self, threshold: float, model: int | None = None) -> Flags:
+        """Which sequences any model, or this one, sends To Review."""
+        return self.is_open & ((self.best if model is None else self.scores[model]) >= threshold)
 
     def buckets(self, threshold: float) -> NDArray[np.uint8]:
         """Each sequence's bucket as its place in `BUCKETS`."""
-        return self._buckets_below - self.is_review(threshold)
+        return self._buckets_below - (self.is_split & (self.best >= threshold))
 
     def buckets_of(self, positions: Positions, threshold: float) -> NDArray[np.uint8]:
         """The same of these rows alone."""
@@ -154,7 +162,7 @@ class BacklogTable:
 
     def disagree(self, threshold: float) -> Flags:
         """Which sequences are To Review although a model that has scored them says otherwise."""
-        return self.is_review(threshold) & (self.lowest < threshold)
+        return self.reaches(threshold) & (self.lowest < threshold)
 
     def place_of(self, sequence_id: int) -> int | None:
         """The row of a sequence, None where the backlog does not have it."""

@@ -6,11 +6,12 @@ What lives here: the form, under the names of the store's own files. What does n
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel
 
 from triage_assets.annotator.records import Box
+from triage_assets.review.records import FalsePositiveType, Origin, SmokeType, Stage
 from triage_viewer.frames.sequence_page import ModelWord, PageFrame, SequencePage
 
 _Corners = tuple[float, float, float, float]
@@ -108,7 +109,7 @@ class PreprocessingRead(BaseModel):
     padded_frame_indices: list[int]
 
 
-class DecisionRead(BaseModel):
+class ModelDecisionRead(BaseModel):
     """How a model decides by itself; the worklists' threshold is another."""
 
     aggregation: str
@@ -121,7 +122,7 @@ class DetailsRead(BaseModel):
 
     preprocessing: PreprocessingRead
     tubes: TubesRead
-    decision: DecisionRead
+    decision: ModelDecisionRead
 
 
 class ModelRead(BaseModel):
@@ -186,14 +187,14 @@ class TriageRead(BaseModel):
     """Where the sequence is in the worklists as they were last written; ``bucket`` is null for a dropped one."""
 
     threshold: float | None
-    bucket: str | None
+    bucket: Literal["review", "unlabeled", "labeled"] | None
     score: float | None
     dropped_reason: str | None
     dropped_error: str | None
-    annotation_stage: str | None
-    annotation_origin: str | None
-    smoke_types: list[str] | None
-    false_positive_types: list[str] | None
+    annotation_stage: Stage | None
+    annotation_origin: Origin | None
+    smoke_types: list[SmokeType] | None
+    false_positive_types: list[FalsePositiveType] | None
     is_unsure: bool | None
 
 

@@ -29,11 +29,11 @@ class Kept(Generic[_Made]):
         self._looked_at = float("-inf")
 
     def get(self, *, at_once: bool = False) -> _Made | None:
-        """What there is now, or was a second ago; ``at_once`` makes it anew. Raises whatever making it does."""
+        """What there is now; unless ``at_once``, it may be a second old. Raises whatever making it does."""
         with self._lock:
             if at_once or time.monotonic() - self._looked_at >= _LOOK_EVERY_SECONDS:
                 found = self._look_up()
-                if at_once or found != self._seen:
+                if found != self._seen:
                     self._make_of(found)
                 self._looked_at = time.monotonic()
             return self._made

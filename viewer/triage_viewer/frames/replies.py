@@ -8,8 +8,9 @@ import re
 from fastapi import Response
 from starlette.datastructures import Headers
 
-# The same address never means other bytes. `private`: no proxy keeps what one must log in to see.
-_FOR_EVER = "private, max-age=31536000, immutable"
+# Kept, and asked about each time, which is answered with the tag alone: an id is one annotator's, and another store may
+# be served under this address tomorrow. `private`: no proxy keeps what one must log in to see.
+_IF_THE_SAME = "private, no-cache"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 
@@ -30,14 +31,14 @@ def is_known(headers: Headers, etag: str) -> bool:
 
 def not_modified(etag: str) -> Response:
     """The answer to a browser that has the bytes."""
-    return Response(status_code=304, headers={"ETag": etag, "Cache-Control": _FOR_EVER})
+    return Response(status_code=304, headers={"ETag": etag, "Cache-Control": _IF_THE_SAME})
 
 
 def reply_with(data: bytes, media_type: str, etag: str | None, headers: Headers) -> Response:
     """The bytes, or the part of them that is asked for. Without a tag they are not to be kept."""
     sent = {
         "Accept-Ranges": "bytes",
-        "Cache-Control": "no-store" if etag is None else _FOR_EVER,
+        "Cache-Control": "no-store" if etag is None else _IF_THE_SAME,
         "X-Content-Type-Options": "nosniff",
     }
     if etag is not None:

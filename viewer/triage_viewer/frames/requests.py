@@ -7,18 +7,17 @@ them (`pictures`).
 import math
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from triage_viewer.frames.pictures import WHOLE, WIDTHS, Crop, PictureOrder
+from triage_viewer.requests import Strictly
 
 _HIGHEST = 2**63 - 1
 _STEPS = 10_000  # corners are rounded to a ten-thousandth, so that all who mean the same part get the same picture
 
 
-class FrameWanted(BaseModel):
+class FrameWanted(Strictly):
     """A frame of any sequence or of one; as it is, or at most so wide, or a part of it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sequence_id: Annotated[int, Field(ge=1, le=_HIGHEST)] | None = Field(
         None, description="A frame may be in two sequences; finding it is quicker with its sequence."

@@ -11,19 +11,33 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
+
 from triage_assets.annotator.records import Detection, Sequence
-from triage_assets.errors import ImageError, NotStored, PackageError, ReviewError, ShardError, StoreError, TriageError
+from triage_assets.errors import (
+    BacklogError,
+    ImageError,
+    NotStored,
+    NoWorklists,
+    PackageError,
+    ReviewError,
+    ShardError,
+    StoreError,
+    TriageError,
+)
 from triage_assets.images import decode_rgb
 from triage_assets.review.database import ReviewDatabase
 from triage_assets.review.decisions import DecisionReader
 from triage_assets.review.records import Group, SequenceState
 from triage_assets.shards.meta import SequenceMeta
 from triage_assets.store import Store
+from triage_viewer.backlog.live import LiveBacklog
+from triage_viewer.backlog.load import StoredBacklog as Listed
+from triage_viewer.backlog.rows import take_rows
 from triage_viewer.frames.library import FrameLibrary
 from triage_viewer.frames.records import LiveFrame, LiveSequence
 from triage_viewer.frames.slots import frames_of_slots, n_frames_shown
 from triage_viewer.frames.stored_backlog import StoredBacklog
-from triage_viewer.frames.stored_results import StoredResults
 from triage_viewer.frames.stored_scores import StoredScore, StoredScores
 
 logger = logging.getLogger(__name__)
@@ -72,12 +86,12 @@ class SequencePage:
 class SequencePages:
     """Pages of single sequences. May be asked by many threads at once."""
 
-    def __init__(self, store: Store, review: ReviewDatabase, library: FrameLibrary) -> None:
+    def __init__(self, store: Store, review: ReviewDatabase, library: FrameLibrary, worklists: LiveBacklog) -> None:
         self._review = review
         self._library = library
         self._backlog = StoredBacklog(store)
         self._scores = StoredScores(store)
-        self._results = StoredResults(store)
+        self._worklists = worklists
 
     def load(self, sequence_id: int) -> SequencePage:
         """One sequence's page. Raises `NotStored` where nothing has ever been heard of it."""
@@ -94,6 +108,8 @@ class SequencePages:
             )
         backlog = found[1] if found else None
         frames = _join(live, backlog)
+        listed = sources.ask("worklists", self._load_listed)
+        cautions = {} if listed is None else {model.name: model.caution for model in listed.record.models}
         return SequencePage(
             sequence_id=sequence_id,
             organization_key=found[0] if found else key or "",
@@ -102,9 +118,10 @@ class SequencePages:
             frames=frames,
             state=state,
             group=group,
-            results=sources.ask("worklists", lambda: self._results.find(sequence_id)),
-            threshold=sources.ask("worklists", self._results.threshold),
-            models=sources.ask("predictions", lambda: self._models(sequence_id, backlog, frames, sources)) or (),
+            results=None if listed is None else _find_listed(listed, sequence_id),
+            threshold=None if listed is None else listed.record.threshold,
+            models=sources.ask("predictions", lambda: self._models(sequence_id, backlog, frames, cautions, sources))
+            or (),
             notices=tuple(sources.notices),
         )
 
@@ -114,10 +131,20 @@ class SequencePages:
             state = read.sequences([sequence_id]).get(sequence_id)
             return state, read.group(state.group_id) if state and state.group_id is not None else None
 
+    def _load_listed(self) -> Listed | None:
+        try:
+            return self._worklists.current().stored
+        except NoWorklists:
+            return None
+
     def _models(
-        self, sequence_id: int, backlog: Sequence | None, frames: tuple[PageFrame, ...], sources: "_Sources"
+        self,
+        sequence_id: int,
+        backlog: Sequence | None,
+        frames: tuple[PageFrame, ...],
+        listed: Mapping[str, str | None],
+        sources: "_Sources",
     ) -> tuple[ModelWord, ...]:
-        listed = sources.ask("worklists", self._results.models) or {}
         words = []
         for name in sorted(self._scores.models(), key=lambda name: (name not in listed, name)):
             score = sources.ask(f"predictions of {name}", partial(self._scores.find, name, sequence_id))
@@ -163,7 +190,7 @@ class _Sources:
             return question()
         except NotStored:
             return None
-        except (ShardError, StoreError, ReviewError, PackageError) as error:
+        except (BacklogError, ShardError, StoreError, ReviewError, PackageError) as error:
             logger.warning("%s: %s", source, error)
             self._failures.append(error)
             notice = f"The {source} cannot be read: what they say is missing here. {_remedy(source)}"
@@ -175,6 +202,15 @@ class _Sources:
         """Raise the first failure: where something could not be read, that nothing was found says nothing."""
         if self._failures:
             raise self._failures[0]
+
+
+def _find_listed(listed: Listed, sequence_id: int) -> Mapping[str, Any] | None:
+    """The sequence's row as it was split, None where it is not listed."""
+    place = listed.table.place_of(sequence_id)
+    if place is None:
+        return None
+    row: dict[str, Any] = take_rows(listed.table, np.array([place], np.int32), listed.record.threshold).to_pylist()[0]
+    return row
 
 
 def _remedy(source: str) -> str:

@@ -17,6 +17,7 @@ from triage_assets.errors import ImageError, ReviewError
 from triage_assets.review.database import ReviewDatabase
 from triage_assets.review.decisions import DecisionReader
 from triage_assets.store import Store
+from triage_viewer.backlog.live import LiveBacklog
 from triage_viewer.frames.library import FrameLibrary, no_image
 from triage_viewer.frames.picture_cache import PictureCache, TooManyPicturesError
 from triage_viewer.frames.pictures import MEDIA_TYPE, PictureOrder, make_picture
@@ -76,7 +77,7 @@ class FrameService:
         return make
 
 
-def open_frames(store: Store, review: ReviewDatabase) -> FrameService:
+def open_frames(store: Store, review: ReviewDatabase, worklists: LiveBacklog) -> FrameService:
     """The frames of a store; nothing is read until somebody asks."""
 
     def guess(sequence_id: int) -> str | None:
@@ -86,7 +87,7 @@ def open_frames(store: Store, review: ReviewDatabase) -> FrameService:
         return None
 
     library = FrameLibrary(store, guess)
-    return FrameService(library, SequencePages(store, review, library), PictureCache())
+    return FrameService(library, SequencePages(store, review, library, worklists), PictureCache())
 
 
 def _tag(frame: LiveFrame, suffix: str = "") -> str | None:

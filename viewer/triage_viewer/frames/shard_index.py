@@ -44,12 +44,9 @@ class ShardIndex:
         frames = sorted(map(self._frame, rows), key=lambda frame: (frame.recorded_at, frame.detection_id))
         return LiveSequence(meta, tuple(frames))
 
-    def frames(self, detection_id: int, sequence_id: int | None = None) -> list[LiveFrame]:
-        """The detection in every sequence that has it, or in the one."""
-        chosen = self._detection_ids == detection_id
-        if sequence_id is not None:
-            chosen &= self._sequence_ids == sequence_id
-        return [self._frame(row) for row in self._rows(chosen)]
+    def frames(self, detection_id: int) -> list[LiveFrame]:
+        """The detection in every sequence that has it."""
+        return [self._frame(row) for row in self._rows(self._detection_ids == detection_id)]
 
     def _rows(self, chosen: NDArray[np.bool_]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._table.take(pa.array(np.flatnonzero(chosen))).to_pylist()

@@ -59,13 +59,13 @@ class _Places:
     """One model's present table, cut down to what finds a row: about 45 bytes a sequence."""
 
     def __init__(self, folder: PartsFolder) -> None:
-        ids: NDArray[np.int64] = _read_column(folder, "sequence_id").to_numpy()
+        ids: NDArray[np.int64] = read_current_column(folder, "sequence_id").to_numpy()
         order = np.argsort(ids, kind="stable")
         self._ids = ids[order]
         # One column at a time: as they are stored, all of them take five times as much.
         columns = {}
         for name in _COLUMNS:
-            column = _read_column(folder, name)
+            column = read_current_column(folder, name)
             if name == "frames_fingerprint":  # eight characters tell one sequence's few sets of frames apart
                 column = pc.utf8_slice_codeunits(column, 0, 8)
             elif name == "last_seen_at":
@@ -139,7 +139,8 @@ class StoredScores:
             return self._places[model]
 
 
-def _read_column(folder: PartsFolder, name: str) -> pa.ChunkedArray:
+def read_current_column(folder: PartsFolder, name: str) -> pa.ChunkedArray:
+    """One column of a model's present table. Raises `StoreError`, and `NewerFormat`."""
     try:
         file = StoredFile(folder.store, folder.path(CURRENT))
         schema = pa.ipc.open_file(file).schema

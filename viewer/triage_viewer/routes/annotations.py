@@ -6,7 +6,7 @@ from triage_assets.errors import NotInReview
 from triage_assets.review.decisions import DecisionReader
 from triage_viewer.answers.annotations import BulkRead, SequenceAnnotationRead
 from triage_viewer.context import Working
-from triage_viewer.preconditions import IfSeenOrNothing, tag
+from triage_viewer.preconditions import TAGGED, IfSeenOrNothing, tag
 from triage_viewer.problems import ANYWHERE, IN_BODIES, problems
 from triage_viewer.requests import NO_PARAMETERS, Identifier, SequenceAnnotationBulkRequest, SequenceAnnotationPut
 
@@ -15,7 +15,7 @@ router = APIRouter(
 )
 
 
-@router.get("/{sequence_id}", responses=problems(404))
+@router.get("/{sequence_id}", responses={**TAGGED, **problems(404)})
 def get_annotation(context: Working, sequence_id: Identifier, response: Response) -> SequenceAnnotationRead:
     """A sequence's annotation, whoever or whatever wrote it."""
     with context.review.read() as connection:
@@ -28,7 +28,7 @@ def get_annotation(context: Working, sequence_id: Identifier, response: Response
         return SequenceAnnotationRead.of(stored, None if group_id is None else read.group(group_id))
 
 
-@router.put("/{sequence_id}", responses=problems(*IN_BODIES, 404, 412))
+@router.put("/{sequence_id}", responses={**TAGGED, **problems(*IN_BODIES, 404, 412)})
 def put_annotation(
     context: Working, sequence_id: Identifier, put: SequenceAnnotationPut, seen: IfSeenOrNothing, response: Response
 ) -> SequenceAnnotationRead:

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from triage_viewer.frames.answers import SequenceRead
 from triage_viewer.frames.requests import FrameWanted
 from triage_viewer.frames.service import Frames
-from triage_viewer.problems import ANYWHERE, problems
+from triage_viewer.problems import ANYWHERE, Problem, problems
 from triage_viewer.requests import NO_PARAMETERS, Identifier
 
 router = APIRouter(prefix="/api/v1", tags=["frames"], responses=ANYWHERE)
@@ -17,8 +17,8 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "description": "The picture."},
     206: {"description": "The part of it that the header Range asks for."},
     304: {"description": "The picture is the one that If-None-Match names."},
-    404: {"description": "There is no such frame, or it has no image: `detail` says why."},
-    410: {"description": "The shard that held the frame is gone."},
+    404: {"model": Problem, "description": "There is no such frame, or it has no image: `detail` says why."},
+    410: {"model": Problem, "description": "The shard that held the frame is gone."},
     416: {"description": "The picture does not have such a part."},
 }
 
@@ -30,7 +30,7 @@ def get_sequence(frames: Frames, sequence_id: Identifier) -> SequenceRead:
 
 
 @router.head("/frames/{detection_id}", include_in_schema=False)
-@router.get("/frames/{detection_id}", response_class=Response, responses={**problems(404, 410), **_PICTURE})
+@router.get("/frames/{detection_id}", response_class=Response, responses=_PICTURE)
 async def get_frame(
     request: Request, frames: Frames, detection_id: Identifier, wanted: Annotated[FrameWanted, Query()]
 ) -> Response:

@@ -25,7 +25,7 @@ from triage_viewer.answers.members import MemberRead
 from triage_viewer.answers.pages import Page
 from triage_viewer.context import Context, Working
 from triage_viewer.organizations import find_organization
-from triage_viewer.preconditions import IfSeen, tag
+from triage_viewer.preconditions import TAGGED, IfSeen, tag
 from triage_viewer.problems import ANYWHERE, IN_BODIES, IN_DECISIONS, problems
 from triage_viewer.requests import (
     NO_PARAMETERS,
@@ -80,7 +80,7 @@ def assign(context: Working) -> AssignmentRead:
     return AssignmentRead.of(report)
 
 
-@router.get("/{group_id}", responses=problems(404))
+@router.get("/{group_id}", responses={**TAGGED, **problems(404)})
 def get_group(
     context: Working, group_id: Identifier, wanted: Annotated[MembersWanted, Query()], response: Response
 ) -> GroupReadWithMembers:
@@ -93,7 +93,7 @@ def get_group(
     return GroupReadWithMembers.of(group, members=members, members_total=found.total, **wanted.model_dump())
 
 
-@router.patch("/{group_id}", dependencies=NO_PARAMETERS, responses=problems(*IN_BODIES, 404, 412))
+@router.patch("/{group_id}", dependencies=NO_PARAMETERS, responses={**TAGGED, **problems(*IN_BODIES, 404, 412)})
 def update_group(
     context: Working, group_id: Identifier, update: GroupUpdate, seen: IfSeen, response: Response
 ) -> GroupRead:

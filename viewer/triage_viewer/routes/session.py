@@ -7,19 +7,20 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from triage_assets.review.account_records import LONGEST_NAME, Role
 from triage_assets.review.passwords import LONGEST
-from triage_viewer.access.doors import SESSION, refuse
+from triage_viewer.access.doors import refuse
 from triage_viewer.access.gate import Gate, Refusal
+from triage_viewer.access.guard import SESSION
 from triage_viewer.access.rules import Person
 from triage_viewer.problems import ANYWHERE, IN_BODIES, IN_DECISIONS, problems
-from triage_viewer.requests import NO_PARAMETERS
+from triage_viewer.requests import NO_PARAMETERS, Strictly
 
 router = APIRouter(prefix=SESSION, tags=["session"], dependencies=NO_PARAMETERS, responses=ANYWHERE)
 
 
-class Login(BaseModel):
+class Login(Strictly):
     """A name and its password."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     name: str = Field(max_length=LONGEST_NAME)
     password: SecretStr = Field(max_length=LONGEST)

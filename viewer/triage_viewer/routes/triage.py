@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -35,6 +35,18 @@ def _live_of(request: Request) -> LiveBacklog:
 def _loaded_of(live: Annotated[LiveBacklog, Depends(_live_of)]) -> LoadedBacklog:
     return live.current()
 
+
+_BINARY: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("text/csv", "application/vnd.apache.parquet", "application/json")
+        }
+    }
+}
 
 Live = Annotated[LiveBacklog, Depends(_live_of)]
 Loaded = Annotated[LoadedBacklog, Depends(_loaded_of)]
@@ -81,15 +93,29 @@ def get_summary(loaded: Loaded, wanted: Annotated[RowsWanted, Query()]) -> Triag
     return TriageSummary.of(summary, version=loaded.stored.version, threshold=threshold)
 
 
-@router.get("/scores", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+@router.get("/scores", response_class=Response, responses=_BINARY)
 def get_scores(loaded: Loaded, wanted: Annotated[RowsWanted, Query()]) -> Response:
-    """The selection's scores in ascending order per organization, to count at any threshold without asking again."""
+    """The selection's scores, to count at any threshold without asking again; what it says of buckets is left aside.
+
+    Bytes 0 to 3 are an unsigned little-endian integer `n`. The `n` bytes from 4 on are the head: JSON in UTF-8, filled
+    up with spaces so that `4 + n` is a multiple of 8. From there to the end are little-endian float64 numbers.
+
+    The head is `{"version": string, "is_review_only": boolean, "organizations": [...]}`; an organization is
+    `{"key": string, "name": string, "first": n, "count": n, "begun": n, "labeled": n, "dropped": n}`, and with
+    `disagreements` has `"lowest_first": n, "lowest_count": n` besides. Its scores are `numbers[first : first + count]`,
+    ascending; `first` counts numbers, not bytes. At a threshold `t`:
+
+    - To Review are `begun`, which somebody is annotating, and as many as its scores are at or above `t`; less, with
+      `disagreements`, as many of `numbers[lowest_first : lowest_first + lowest_count]` as are at or above `t`.
+    - Unlabel are the others of `count`; none where `is_review_only`, for then they are not in the selection.
+    - `labeled` and `dropped` are the same at any threshold.
+    """
     loaded.require(wanted.version)
     content = encode_scores(loaded.selections, wanted.as_filter(), loaded.stored.version)
     return Response(content, media_type="application/octet-stream", headers=_headers(loaded))
 
 
-@router.get("/download", response_class=StreamingResponse)
+@router.get("/download", response_class=StreamingResponse, responses=_FILE)
 def download(loaded: Loaded, wanted: Annotated[DownloadWanted, Query()]) -> StreamingResponse:
     """The whole selection as a file, made while it is sent."""
     loaded.require(wanted.version)

@@ -1,8 +1,10 @@
 import { lazy, Suspense } from "react";
-import { Redirect, Route, Switch } from "wouter";
+import { Redirect, Route, Switch, useLocation } from "wouter";
+import { Boundary } from "./components/boundary";
 import { Empty, Loading, Trouble } from "./components/states";
 import { Login } from "./session/login";
-import { useSession } from "./session/session";
+import { LoginAbove } from "./session/login-above";
+import { useSession, useSessionBefore } from "./session/session";
 import { Shell } from "./shell/shell";
 
 const TriagePage = lazy(() => import("./pages/triage/triage-page"));
@@ -15,30 +17,44 @@ const RunPage = lazy(() => import("./pages/run/run-page"));
 
 export function App() {
   const session = useSession();
+  const before = useSessionBefore(session.data);
+  const [place] = useLocation();
   if (session.isPending) return <Loading what="the viewer" />;
-  if (session.isError) return <Trouble error={session.error} onRetry={() => void session.refetch()} />;
-  if (session.data.login_needed && session.data.name === null) return <Login />;
+  // A server that is away for a moment takes nothing off the screen.
+  if (!session.data) return <Trouble error={session.error} onRetry={() => void session.refetch()} />;
+  const isStranger = session.data.login_needed && session.data.name === null;
+  const shown = isStranger ? before : session.data;
+  if (shown === null) return <Login />;
   return (
-    <Shell session={session.data}>
-      <Suspense fallback={<Loading what="the page" />}>
-        <Switch>
-          <Route path="/">
-            <Redirect to="/triage" replace />
-          </Route>
-          <Route path="/triage" component={TriagePage} />
-          <Route path="/sequences/:id">{({ id }) => <SequencePage key={id} sequenceId={Number(id)} />}</Route>
-          <Route path="/groups" component={GroupsPage} />
-          <Route path="/groups/:id">{({ id }) => <GroupPage key={id} groupId={Number(id)} />}</Route>
-          <Route path="/cameras/:id">{({ id }) => <CameraPage key={id} cameraId={Number(id)} />}</Route>
-          <Route path="/annotate/:id">{({ id }) => <AnnotatePage sequenceId={Number(id)} />}</Route>
-          <Route path="/run" component={RunPage} />
-          <Route>
-            <Empty title="There is no such page">
-              <p>The pages are those named above.</p>
-            </Empty>
-          </Route>
-        </Switch>
-      </Suspense>
-    </Shell>
+    <>
+      {isStranger && <LoginAbove />}
+      <div hidden={isStranger} inert={isStranger}>
+        <Shell key={shown.name} session={shown}>
+          <Boundary key={place.split("/")[1]}>
+            <Suspense fallback={<Loading what="the page" />}>
+              <Switch>
+                <Route path="/">
+                  <Redirect to="/triage" replace />
+                </Route>
+                <Route path="/triage" component={TriagePage} />
+                <Route path="/sequences/:id">
+                  {({ id }) => <SequencePage key={id} sequenceId={Number(id)} />}
+                </Route>
+                <Route path="/groups" component={GroupsPage} />
+                <Route path="/groups/:id">{({ id }) => <GroupPage key={id} groupId={Number(id)} />}</Route>
+                <Route path="/cameras/:id">{({ id }) => <CameraPage key={id} cameraId={Number(id)} />}</Route>
+                <Route path="/annotate/:id">{({ id }) => <AnnotatePage sequenceId={Number(id)} />}</Route>
+                <Route path="/run" component={RunPage} />
+                <Route>
+                  <Empty title="There is no such page">
+                    <p>The pages are those named above.</p>
+                  </Empty>
+                </Route>
+              </Switch>
+            </Suspense>
+          </Boundary>
+        </Shell>
+      </div>
+    </>
   );
 }

@@ -5,6 +5,8 @@ import { Problem } from "./api/problem";
 import { App } from "./app";
 import "./base.css";
 import { Announcements } from "./components/announcements";
+import { askFacets } from "./pages/triage/ask-facets";
+import { applyTheme } from "./shell/theme";
 
 const client = new QueryClient({
   defaultOptions: {
@@ -16,6 +18,9 @@ const client = new QueryClient({
     },
   },
 });
+
+applyTheme();
+if (location.pathname === "/triage") void client.prefetchQuery(askFacets);
 
 const root = document.getElementById("root");
 if (root === null) {

@@ -88,6 +88,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description Every asset as the store has it and as Dagster remembers it; what cannot be had is said in its place.
+         */
+        get: operations["get_run_api_v1_run_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sequence_groups/": {
         parameters: {
             query?: never;
@@ -469,7 +489,20 @@ export interface paths {
         };
         /**
          * Get Scores
-         * @description The selection's scores in ascending order per organization, to count at any threshold without asking again.
+         * @description The selection's scores, to count at any threshold without asking again; what it says of buckets is left aside.
+         *
+         *     Bytes 0 to 3 are an unsigned little-endian integer `n`. The `n` bytes from 4 on are the head: JSON in UTF-8, filled
+         *     up with spaces so that `4 + n` is a multiple of 8. From there to the end are little-endian float64 numbers.
+         *
+         *     The head is `{"version": string, "is_review_only": boolean, "organizations": [...]}`; an organization is
+         *     `{"key": string, "name": string, "first": n, "count": n, "begun": n, "labeled": n, "dropped": n}`, and with
+         *     `disagreements` has `"lowest_first": n, "lowest_count": n` besides. Its scores are `numbers[first : first + count]`,
+         *     ascending; `first` counts numbers, not bytes. At a threshold `t`:
+         *
+         *     - To Review are `begun`, which somebody is annotating, and as many as its scores are at or above `t`; less, with
+         *       `disagreements`, as many of `numbers[lowest_first : lowest_first + lowest_count]` as are at or above `t`.
+         *     - Unlabel are the others of `count`; none where `is_review_only`, for then they are not in the selection.
+         *     - `labeled` and `dropped` are the same at any threshold.
          */
         get: operations["get_scores_api_v1_triage_scores_get"];
         put?: never;
@@ -510,6 +543,30 @@ export interface components {
          * @enum {string}
          */
         Action: "validate" | "unvalidate" | "remove_member" | "re_include" | "annotate" | "propagate" | "bulk_annotate" | "relabel" | "assign" | "inherit";
+        /**
+         * ActiveRun
+         * @description A run that is not over. ``key`` is the organization that it is of, ``assets`` are what it was asked for.
+         */
+        ActiveRun: {
+            /** Assets */
+            assets: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Key */
+            key: string | null;
+            /** Run Id */
+            run_id: string;
+            /** Started At */
+            started_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "not_started" | "managed" | "starting" | "started" | "success" | "failure" | "canceling" | "canceled";
+        };
         /**
          * AssignmentRead
          * @description What one assignment did.
@@ -650,6 +707,29 @@ export interface components {
             organization_key: string;
         };
         /**
+         * CheckRead
+         * @description A check's last result, of an organization where the asset has them.
+         *
+         *     All but the names are null where it was never evaluated. A check of severity ``warn`` may fail without making the
+         *     asset wrong.
+         */
+        CheckRead: {
+            /** At */
+            at: string | null;
+            /** Description */
+            description: string | null;
+            /** Is Passed */
+            is_passed: boolean | null;
+            /** Key */
+            key: string | null;
+            /** Name */
+            name: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Severity */
+            severity: ("warn" | "error") | null;
+        };
+        /**
          * CommandRead
          * @description How to write worklists at a threshold: a command, Dagster's configuration, and the setting that keeps it so.
          */
@@ -688,11 +768,81 @@ export interface components {
             unlabeled: number;
         };
         /**
+         * CoverageRead
+         * @description Sequences of the backlog by what a model made of them: ``waiting`` are yet to be scored, or have grown since.
+         */
+        CoverageRead: {
+            /** Backlog */
+            backlog: number;
+            /** Dropped */
+            dropped: number;
+            /** Scored */
+            scored: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * DagsterRead
+         * @description Dagster's part. Links: ``url`` + ``/runs/`` + the id of a run, ``url`` + ``/assets/`` + the name of an asset.
+         *
+         *     ``state`` is ``absent`` where this server finds no instance, ``asking`` while the first answer is under way, and
+         *     ``unreachable`` where it cannot be read; ``note`` says so in a sentence. ``is_usual_url`` is whether the address is
+         *     the one where `make dev` serves it, because none was set. ``daemon_seen_at`` is when the process that starts runs by
+         *     itself last said that it is there; null for never. ``active_runs`` are the oldest of ``active_runs_total``, which is
+         *     null where that is not known. ``asked_at`` is when this was read, null where it never was.
+         */
+        DagsterRead: {
+            /** Active Runs */
+            active_runs: components["schemas"]["ActiveRun"][];
+            /** Active Runs Total */
+            active_runs_total: number | null;
+            /** Asked At */
+            asked_at: string | null;
+            /** Daemon Seen At */
+            daemon_seen_at: string | null;
+            /** Is Usual Url */
+            is_usual_url: boolean;
+            last_failed_run: components["schemas"]["FailedRun"] | null;
+            /** Note */
+            note: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "absent" | "asking" | "reachable" | "unreachable";
+            /** Url */
+            url: string;
+        };
+        /**
+         * DecisionRead
+         * @description One line of the audit; ``by`` is null for what the assignment did by itself.
+         */
+        DecisionRead: {
+            action: components["schemas"]["Action"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string | null;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+            /** Group Id */
+            group_id: number | null;
+            /** Id */
+            id: number;
+            /** Sequence Id */
+            sequence_id: number | null;
+        };
+        /**
          * DetailsRead
          * @description Everything behind a score. Frame indices count slots.
          */
         DetailsRead: {
-            decision: components["schemas"]["triage_viewer__frames__answers__DecisionRead"];
+            decision: components["schemas"]["ModelDecisionRead"];
             preprocessing: components["schemas"]["PreprocessingRead"];
             tubes: components["schemas"]["TubesRead"];
         };
@@ -716,6 +866,21 @@ export interface components {
             is_gap: boolean;
         };
         /**
+         * EventsRead
+         * @description What Dagster remembers of one asset; ``last`` is null where it remembers no materialization.
+         *
+         *     ``behind`` names the assets upstream that were materialized after it began; null where it keeps no count of that.
+         */
+        EventsRead: {
+            /** Behind */
+            behind: ("raw_sequences" | "frame_shards" | "predictions" | "sequence_groups" | "worklists")[] | null;
+            /** Checks */
+            checks: components["schemas"]["CheckRead"][];
+            last: components["schemas"]["MaterializationRead"] | null;
+            /** Organizations */
+            organizations: components["schemas"]["OrganizationMaterialization"][];
+        };
+        /**
          * FacetsRead
          * @description What lists of groups can be filtered by; singletons are not counted.
          */
@@ -724,6 +889,34 @@ export interface components {
             cameras: components["schemas"]["CameraFacetRead"][];
             /** Organizations */
             organizations: components["schemas"]["OrganizationFacetRead"][];
+        };
+        /**
+         * FailedRun
+         * @description A run that failed, and the first line of what it failed with, where that is kept.
+         */
+        FailedRun: {
+            /** Assets */
+            assets: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Error */
+            error: string | null;
+            /** Key */
+            key: string | null;
+            /** Run Id */
+            run_id: string;
+            /** Started At */
+            started_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "not_started" | "managed" | "starting" | "started" | "success" | "failure" | "canceling" | "canceled";
         };
         /**
          * FalsePositiveType
@@ -759,6 +952,16 @@ export interface components {
             unusable_reason: string | null;
             /** Width */
             width: number | null;
+        };
+        /**
+         * FrameShardsRead
+         * @description The asset frame_shards.
+         */
+        FrameShardsRead: {
+            events: components["schemas"]["EventsRead"] | null;
+            stored: components["schemas"]["ShardsStored"] | null;
+            /** Trouble */
+            trouble: string | null;
         };
         /**
          * GroupConflictRead
@@ -994,8 +1197,45 @@ export interface components {
              * Relabel Copies
              * @default false
              */
-            relabel_copies: boolean;
+            relabel_copies?: boolean;
             smoke_type?: components["schemas"]["SmokeType"] | null;
+        };
+        /**
+         * GroupsStored
+         * @description The snapshot of groups and decisions, as of a ``revision`` of the review database.
+         *
+         *     ``recurring`` groups have two members or more. ``skipped`` counts sequences by why they cannot be grouped.
+         *     ``waiting`` are sequences of the backlog that nobody has tried to group yet; null where not all of it can be read.
+         */
+        GroupsStored: {
+            /** Changed At */
+            changed_at: string | null;
+            /** Clicks Saved */
+            clicks_saved: number;
+            /** Excluded */
+            excluded: number;
+            /** Groups */
+            groups: number;
+            /** Labeled */
+            labeled: number;
+            /** Members */
+            members: number;
+            /** Recurring */
+            recurring: number;
+            /** Revision */
+            revision: number;
+            /** Skipped */
+            skipped: {
+                [key: string]: number;
+            };
+            /** Unlabeled */
+            unlabeled: number;
+            /** Unsure */
+            unsure: number;
+            /** Validated */
+            validated: number;
+            /** Waiting */
+            waiting: number | null;
         };
         /**
          * LabelRead
@@ -1023,6 +1263,21 @@ export interface components {
              * Format: password
              */
             password: string;
+        };
+        /**
+         * MaterializationRead
+         * @description A materialization that Dagster remembers: ``run_state`` is null where it has forgotten the run, or had none.
+         */
+        MaterializationRead: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Run State */
+            run_state: ("queued" | "not_started" | "managed" | "starting" | "started" | "success" | "failure" | "canceling" | "canceled") | null;
         };
         /**
          * MemberRead
@@ -1063,6 +1318,18 @@ export interface components {
             /** Sequence Id */
             sequence_id: number;
             smoke_type: components["schemas"]["SmokeType"] | null;
+        };
+        /**
+         * ModelDecisionRead
+         * @description How a model decides by itself; the worklists' threshold is another.
+         */
+        ModelDecisionRead: {
+            /** Aggregation */
+            aggregation: string;
+            /** Threshold */
+            threshold: number;
+            /** Trigger Tube Id */
+            trigger_tube_id: number | null;
         };
         /**
          * ModelFacet
@@ -1125,6 +1392,22 @@ export interface components {
             version: string | null;
         };
         /**
+         * OrganizationCoverage
+         * @description One organization's part.
+         */
+        OrganizationCoverage: {
+            /** Backlog */
+            backlog: number;
+            /** Dropped */
+            dropped: number;
+            /** Key */
+            key: string;
+            /** Scored */
+            scored: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
          * OrganizationFacet
          * @description An organization to choose, and how many sequences it has.
          */
@@ -1147,6 +1430,23 @@ export interface components {
             key: string;
             /** Name */
             name: string;
+        };
+        /**
+         * OrganizationMaterialization
+         * @description The last one of an organization.
+         */
+        OrganizationMaterialization: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Key */
+            key: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Run State */
+            run_state: ("queued" | "not_started" | "managed" | "starting" | "started" | "success" | "failure" | "canceling" | "canceled") | null;
         };
         /**
          * OrganizationRow
@@ -1177,7 +1477,7 @@ export interface components {
         /** Page[DecisionRead] */
         Page_DecisionRead_: {
             /** Items */
-            items: components["schemas"]["triage_viewer__answers__decisions__DecisionRead"][];
+            items: components["schemas"]["DecisionRead"][];
             /** Page */
             page: number;
             /** Pages */
@@ -1201,6 +1501,58 @@ export interface components {
             total: number;
         };
         /**
+         * PredictionsAssetRead
+         * @description The asset predictions.
+         */
+        PredictionsAssetRead: {
+            events: components["schemas"]["EventsRead"] | null;
+            stored: components["schemas"]["PredictionsStored"] | null;
+            /** Trouble */
+            trouble: string | null;
+        };
+        /**
+         * PredictionsRead
+         * @description One model's predictions, in the folder ``name``; ``coverage`` is of the backlog as it is now.
+         *
+         *     ``is_listed`` is whether the worklists are split by it. ``dropped_reasons`` counts sequences by why they cannot be
+         *     scored. ``coverage`` is null where it cannot be told; ``trouble`` says why, and what is missing from it otherwise.
+         */
+        PredictionsRead: {
+            /** Bytes */
+            bytes: number;
+            /** Changed At */
+            changed_at: string | null;
+            coverage: components["schemas"]["CoverageRead"] | null;
+            /** Detector */
+            detector: string | null;
+            /** Dropped Reasons */
+            dropped_reasons: {
+                [key: string]: number;
+            };
+            /** Is Listed */
+            is_listed: boolean;
+            /** Name */
+            name: string;
+            /** Organizations */
+            organizations: components["schemas"]["OrganizationCoverage"][];
+            /** Parts */
+            parts: number;
+            /** Precision */
+            precision: string | null;
+            /** Trouble */
+            trouble: string | null;
+            /** Version */
+            version: string | null;
+        };
+        /**
+         * PredictionsStored
+         * @description The predictions of every model that has any.
+         */
+        PredictionsStored: {
+            /** Models */
+            models: components["schemas"]["PredictionsRead"][];
+        };
+        /**
          * PreprocessingRead
          * @description How frames became slots.
          */
@@ -1219,6 +1571,16 @@ export interface components {
         Problem: {
             /** Detail */
             detail: string;
+        };
+        /**
+         * RawSequencesRead
+         * @description The asset raw_sequences.
+         */
+        RawSequencesRead: {
+            events: components["schemas"]["EventsRead"] | null;
+            stored: components["schemas"]["SequencesStored"] | null;
+            /** Trouble */
+            trouble: string | null;
         };
         /**
          * RegionRead
@@ -1260,6 +1622,23 @@ export interface components {
             version: string;
         };
         /**
+         * RunRead
+         * @description Everything, as of ``looked_at``: a few seconds old at most, so that many may watch.
+         */
+        RunRead: {
+            dagster: components["schemas"]["DagsterRead"];
+            frame_shards: components["schemas"]["FrameShardsRead"];
+            /**
+             * Looked At
+             * Format: date-time
+             */
+            looked_at: string;
+            predictions: components["schemas"]["PredictionsAssetRead"];
+            raw_sequences: components["schemas"]["RawSequencesRead"];
+            sequence_groups: components["schemas"]["SequenceGroupsRead"];
+            worklists: components["schemas"]["WorklistsRead"];
+        };
+        /**
          * SequenceAnnotationBulkRequest
          * @description One label for many sequences, and for the group that they are in where one is named.
          */
@@ -1269,14 +1648,14 @@ export interface components {
              * Force
              * @default false
              */
-            force: boolean;
+            force?: boolean;
             /** Group Id */
             group_id?: number | null;
             /**
              * Is Unsure
              * @default false
              */
-            is_unsure: boolean;
+            is_unsure?: boolean;
             /** Sequence Ids */
             sequence_ids: number[];
             smoke_type?: components["schemas"]["SmokeType"] | null;
@@ -1308,9 +1687,9 @@ export interface components {
              * Is Unsure
              * @default false
              */
-            is_unsure: boolean;
+            is_unsure?: boolean;
             /** @default seq_annotation_done */
-            processing_stage: components["schemas"]["Stage"];
+            processing_stage?: components["schemas"]["Stage"];
             smoke_type?: components["schemas"]["SmokeType"] | null;
         };
         /**
@@ -1368,7 +1747,7 @@ export interface components {
              * False Positive Types
              * @default []
              */
-            false_positive_types: components["schemas"]["FalsePositiveType"][];
+            false_positive_types?: components["schemas"]["FalsePositiveType"][];
             /** Is Smoke */
             is_smoke: boolean;
             smoke_type?: components["schemas"]["SmokeType"] | null;
@@ -1385,6 +1764,16 @@ export interface components {
             /** Is Smoke */
             is_smoke: boolean;
             smoke_type: components["schemas"]["SmokeType"] | null;
+        };
+        /**
+         * SequenceGroupsRead
+         * @description The asset sequence_groups.
+         */
+        SequenceGroupsRead: {
+            events: components["schemas"]["EventsRead"] | null;
+            stored: components["schemas"]["GroupsStored"] | null;
+            /** Trouble */
+            trouble: string | null;
         };
         /**
          * SequenceRead
@@ -1445,6 +1834,16 @@ export interface components {
             triage: components["schemas"]["TriageRead"] | null;
         };
         /**
+         * SequencesStored
+         * @description The backlog. A sequence that is listed under two organizations counts once; null where not all can be read.
+         */
+        SequencesStored: {
+            /** Organizations */
+            organizations: components["schemas"]["SnapshotRead"][];
+            /** Sequences */
+            sequences: number | null;
+        };
+        /**
          * SessionRead
          * @description Who one is: a stranger, who has to log in, where ``name`` is null.
          *
@@ -1458,6 +1857,44 @@ export interface components {
             /** Name */
             name: string | null;
             role: components["schemas"]["Role"] | null;
+        };
+        /**
+         * ShardsRead
+         * @description One organization's live shards. A sequence that grew is in several, and counts in each.
+         */
+        ShardsRead: {
+            /** Bytes */
+            bytes: number | null;
+            /** Changed At */
+            changed_at: string | null;
+            /** Frames */
+            frames: number | null;
+            /** Frames Unusable */
+            frames_unusable: number | null;
+            /** Key */
+            key: string;
+            /** Sequences */
+            sequences: number | null;
+            /** Shards */
+            shards: number | null;
+            /** Trouble */
+            trouble: string | null;
+        };
+        /**
+         * ShardsStored
+         * @description The frames of all organizations; sums are null where not all can be read.
+         */
+        ShardsStored: {
+            /** Bytes */
+            bytes: number | null;
+            /** Frames */
+            frames: number | null;
+            /** Frames Unusable */
+            frames_unusable: number | null;
+            /** Organizations */
+            organizations: components["schemas"]["ShardsRead"][];
+            /** Shards */
+            shards: number | null;
         };
         /**
          * SkippedReason
@@ -1488,6 +1925,26 @@ export interface components {
          * @enum {string}
          */
         SmokeType: "wildfire" | "industrial" | "other";
+        /**
+         * SnapshotRead
+         * @description One organization's backlog as it was pulled: ``changed_at`` is when it was last another one than before.
+         */
+        SnapshotRead: {
+            /** Changed At */
+            changed_at: string | null;
+            /** Detections */
+            detections: number | null;
+            /** Key */
+            key: string;
+            /** Name */
+            name: string | null;
+            /** Sequences */
+            sequences: number | null;
+            /** Stage */
+            stage: string | null;
+            /** Trouble */
+            trouble: string | null;
+        };
         /**
          * Stage
          * @description How far the annotation of a sequence has come, in order.
@@ -1561,16 +2018,24 @@ export interface components {
          *
          *     ``threshold`` is the one that the stored worklists were made with; ``trouble`` says why this is not the latest
          *     state of the store, if so; ``has_groups`` is false until sequences were grouped.
+         *
+         *     Labels and groups here are those of the worklists. ``decided_since`` counts the sequences whose annotation was
+         *     written in the review database after that, ``groups_changed_since`` the groups that are new or other than here.
+         *     Either is null where it cannot be told; ``review_trouble`` says why.
          */
         TriageFacets: {
             /** Caution */
             caution: string | null;
+            /** Decided Since */
+            decided_since: number | null;
             /** Dropped Reasons */
             dropped_reasons: {
                 [key: string]: number;
             };
             /** First Started At */
             first_started_at: string | null;
+            /** Groups Changed Since */
+            groups_changed_since: number | null;
             /** Has Groups */
             has_groups: boolean;
             /** Last Started At */
@@ -1579,6 +2044,8 @@ export interface components {
             models: components["schemas"]["ModelFacet"][];
             /** Organizations */
             organizations: components["schemas"]["OrganizationFacet"][];
+            /** Review Trouble */
+            review_trouble: string | null;
             /** Sequences */
             sequences: number;
             /** Split Without */
@@ -1595,24 +2062,22 @@ export interface components {
          * @description Where the sequence is in the worklists as they were last written; ``bucket`` is null for a dropped one.
          */
         TriageRead: {
-            /** Annotation Origin */
-            annotation_origin: string | null;
-            /** Annotation Stage */
-            annotation_stage: string | null;
+            annotation_origin: components["schemas"]["Origin"] | null;
+            annotation_stage: components["schemas"]["Stage"] | null;
             /** Bucket */
-            bucket: string | null;
+            bucket: ("review" | "unlabeled" | "labeled") | null;
             /** Dropped Error */
             dropped_error: string | null;
             /** Dropped Reason */
             dropped_reason: string | null;
             /** False Positive Types */
-            false_positive_types: string[] | null;
+            false_positive_types: components["schemas"]["FalsePositiveType"][] | null;
             /** Is Unsure */
             is_unsure: boolean | null;
             /** Score */
             score: number | null;
             /** Smoke Types */
-            smoke_types: string[] | null;
+            smoke_types: components["schemas"]["SmokeType"][] | null;
             /** Threshold */
             threshold: number | null;
         };
@@ -1621,10 +2086,8 @@ export interface components {
          * @description One sequence. ``score`` is the logit behind ``triage_score``, which is what the threshold is held against.
          */
         TriageRow: {
-            /** Annotation Origin */
-            annotation_origin: string | null;
-            /** Annotation Stage */
-            annotation_stage: string | null;
+            annotation_origin: components["schemas"]["Origin"] | null;
+            annotation_stage: components["schemas"]["Stage"] | null;
             /** Azimuth */
             azimuth: number | null;
             /** Camera Name */
@@ -1634,7 +2097,7 @@ export interface components {
             /** Dropped Reason */
             dropped_reason: string | null;
             /** False Positive Types */
-            false_positive_types: string[] | null;
+            false_positive_types: components["schemas"]["FalsePositiveType"][] | null;
             /** Group Id */
             group_id: number | null;
             /** Group Is Validated */
@@ -1670,7 +2133,7 @@ export interface components {
             /** Sequence Id */
             sequence_id: number;
             /** Smoke Types */
-            smoke_types: string[] | null;
+            smoke_types: components["schemas"]["SmokeType"][] | null;
             /** Started At */
             started_at: string | null;
             /**
@@ -1742,40 +2205,53 @@ export interface components {
             num_candidates: number;
         };
         /**
-         * DecisionRead
-         * @description One line of the audit; ``by`` is null for what the assignment did by itself.
+         * WorklistsRead
+         * @description The asset worklists; ``trouble`` beside ``stored`` says why that is not the latest.
          */
-        triage_viewer__answers__decisions__DecisionRead: {
-            action: components["schemas"]["Action"];
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** By */
-            by: string | null;
-            /** Details */
-            details: {
-                [key: string]: unknown;
-            };
-            /** Group Id */
-            group_id: number | null;
-            /** Id */
-            id: number;
-            /** Sequence Id */
-            sequence_id: number | null;
+        WorklistsRead: {
+            events: components["schemas"]["EventsRead"] | null;
+            stored: components["schemas"]["WorklistsStored"] | null;
+            /** Trouble */
+            trouble: string | null;
         };
         /**
-         * DecisionRead
-         * @description How a model decides by itself; the worklists' threshold is another.
+         * WorklistsStored
+         * @description The split, at the ``threshold`` that it was made with.
+         *
+         *     ``missing`` sequences of the backlog are not in it yet, ``gone`` ones have left the backlog since, ``scored_since``
+         *     have a score now and had none: null where not all of the backlog can be read. ``decided_since`` and
+         *     ``groups_changed_since`` are as in the facets of the triage page.
          */
-        triage_viewer__frames__answers__DecisionRead: {
-            /** Aggregation */
-            aggregation: string;
+        WorklistsStored: {
+            /** Caution */
+            caution: string | null;
+            /** Changed At */
+            changed_at: string | null;
+            counts: components["schemas"]["Counts"];
+            /** Decided Since */
+            decided_since: number | null;
+            /** Dropped Reasons */
+            dropped_reasons: {
+                [key: string]: number;
+            };
+            /** Gone */
+            gone: number | null;
+            /** Groups Changed Since */
+            groups_changed_since: number | null;
+            /** Missing */
+            missing: number | null;
+            /** Models */
+            models: components["schemas"]["ModelFacet"][];
+            /** Review Trouble */
+            review_trouble: string | null;
+            /** Scored Since */
+            scored_since: number | null;
+            /** Split Without */
+            split_without: string[];
             /** Threshold */
             threshold: number;
-            /** Trigger Tube Id */
-            trigger_tube_id: number | null;
+            /** Version */
+            version: string;
         };
     };
     responses: never;
@@ -1916,6 +2392,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The revision that this is of, for If-Match. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2003,6 +2481,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The revision that this is of, for If-Match. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2167,14 +2647,18 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
             /** @description The shard that held the frame is gone. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
             /** @description The picture does not have such a part. */
             416: {
@@ -2230,6 +2714,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ContributorRead"];
+                };
+            };
+            /** @description Nobody is logged in, or the name or password is wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was sent under another name, or by another site's page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter or the body cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server, whose log says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The review database or the store cannot be used at the moment */
+            503: {
+                headers: {
+                    /** @description Seconds to wait where another write was in the way */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_run_api_v1_run_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRead"];
                 };
             };
             /** @description Nobody is logged in, or the name or password is wrong */
@@ -2698,6 +3249,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The revision that this is of, for If-Match. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2783,6 +3336,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The revision that this is of, for If-Match. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3871,7 +4426,11 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": string;
+                    "application/vnd.apache.parquet": string;
+                    "text/csv": string;
+                };
             };
             /** @description Nobody is logged in, or the name or password is wrong */
             401: {
@@ -4184,7 +4743,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": unknown;
+                    "application/octet-stream": string;
                 };
             };
             /** @description Nobody is logged in, or the name or password is wrong */

@@ -11,8 +11,25 @@ export type Announcement = {
 };
 
 const SHOWN_MS = 8_000;
+const DONE_AT_ONCE = 3;
+
+type Shown = Announcement & { id: number };
+
+/** Room for one more: of what was done the latest stay, and of what could not be everything. */
+function withoutOldest(all: readonly Shown[]): readonly Shown[] {
+  const done = all.filter(({ kind }) => kind !== "trouble");
+  const kept = new Set(done.slice(1 - DONE_AT_ONCE));
+  return all.filter((each) => each.kind === "trouble" || kept.has(each));
+}
 
 const Announce = createContext<(announcement: Announcement) => void>(() => undefined);
+
+const Forget = createContext<() => void>(() => undefined);
+
+/** Take everything back that was said: whoever is here next has not done it. */
+export function useForgetAnnouncements(): () => void {
+  return useContext(Forget);
+}
 
 /** Say in passing what was done, or what could not be; screen readers hear it as well. */
 export function useAnnounce(): (announcement: Announcement) => void {
@@ -20,21 +37,22 @@ export function useAnnounce(): (announcement: Announcement) => void {
 }
 
 export function Announcements({ children }: { children: ReactNode }) {
-  const [shown, setShown] = useState<readonly (Announcement & { id: number })[]>([]);
+  const [shown, setShown] = useState<readonly Shown[]>([]);
   const lastId = useRef(0);
   const dismiss = useCallback((id: number) => setShown((all) => all.filter((each) => each.id !== id)), []);
+  const forget = useCallback(() => setShown([]), []);
   const announce = useCallback(
     (announcement: Announcement) => {
       lastId.current += 1;
       const id = lastId.current;
-      setShown((all) => [...all.slice(-2), { ...announcement, id }]);
+      setShown((all) => [...withoutOldest(all), { ...announcement, id }]);
       if (announcement.kind !== "trouble") setTimeout(() => dismiss(id), SHOWN_MS);
     },
     [dismiss],
   );
   return (
     <Announce value={announce}>
-      {children}
+      <Forget value={forget}>{children}</Forget>
       <div className={styles.stack} role="status">
         {shown.map(({ id, text, kind, undo }) => (
           <div key={id} className={`${styles.announcement} ${kind === "trouble" ? styles.trouble : ""}`}>

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { api, ask, onStranger, type Schemas } from "../api/client";
 import { keys } from "../api/keys";
 
@@ -14,6 +14,17 @@ export function useSession() {
     queryFn: ({ signal }) => ask(api.GET("/api/v1/session", { signal })),
     staleTime: 60_000,
   });
+}
+
+/**
+ * The session that there was before this one was over by itself, null where there was none: also after somebody logged
+ * out, which forgets all answers.
+ */
+export function useSessionBefore(session: Session | undefined): Session | null {
+  const [before, setBefore] = useState<Session | null>(null);
+  const next = session === undefined ? null : session.name === null ? before : session;
+  if (next !== before) setBefore(next);
+  return next;
 }
 
 /** Whether one may decide, and why not otherwise. */

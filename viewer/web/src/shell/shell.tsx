@@ -1,17 +1,25 @@
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { Link, useRoute } from "wouter";
 import { api, ask } from "../api/client";
 import { keys } from "../api/keys";
+import { asProblem } from "../api/problem";
+import { useAnnounce, useForgetAnnouncements } from "../components/announcements";
 import { Button } from "../components/button";
 import { count, Name } from "../components/words";
 import { type Session, useLogOut } from "../session/session";
 import styles from "./shell.module.css";
 import { ThemeChoice } from "./theme";
+import { usePlaceSaid } from "./title";
 
 /** What is around every page: where one can go, who one is. */
 export function Shell({ session, children }: { session: Session; children: ReactNode }) {
   const logOut = useLogOut();
+  const announce = useAnnounce();
+  const forget = useForgetAnnouncements();
+  const page = usePlaceSaid();
+  // It is taken down when one logs out, or another person logs in.
+  useEffect(() => forget, [forget]);
   return (
     <>
       <a className={styles.skip} href="#page">
@@ -38,12 +46,19 @@ export function Shell({ session, children }: { session: Session; children: React
           {session.role === "viewer" && <span className={styles.role}>may look</span>}
         </span>
         {session.has_session && (
-          <Button kind="quiet" onClick={() => logOut.mutate()}>
+          <Button
+            kind="quiet"
+            onClick={() =>
+              logOut.mutate(undefined, {
+                onError: (error) => announce({ kind: "trouble", text: asProblem(error).detail }),
+              })
+            }
+          >
             Log out
           </Button>
         )}
       </header>
-      <main id="page" className={styles.page} tabIndex={-1}>
+      <main ref={page} id="page" className={styles.page} tabIndex={-1}>
         {children}
       </main>
     </>
