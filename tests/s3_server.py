@@ -39,19 +39,23 @@ def _hang_up(environ: dict[str, Any]) -> None:
 class Faults:
     """What goes wrong from now on; a test changes it at any time.
 
-    ``refusals`` are answers to an access key in place of what the server would say, ``expires_after`` how many requests
-    there are before everybody's credentials expire, ``lose_answers`` how many writes are carried out and answered by a
-    cut connection, ``cut_bodies`` how many objects are cut in the middle.
+    ``refusals`` are answers to an access key in place of what the server would say, ``expires_at`` is the end of the
+    path of the write with which everybody's credentials expire, ``lose_answers`` how many writes are carried out and
+    answered by a cut connection, ``cut_bodies`` how many objects are cut in the middle.
     """
 
     refusals: dict[str, tuple[str, int, str]] = field(default_factory=dict)
-    expires_after: int | None = None
+    expires_at: str | None = None
+    has_expired: bool = False
     lose_answers: int = 0
     cut_bodies: int = 0
 
 
 class S3Server:
-    """The server, at ``address``; ``requests`` are the method and path of everything that it was asked."""
+    """The server, at ``address``; ``requests`` are the method and path of everything that it was asked.
+
+    ``ranges`` are the path and the header Range, if it had one, of every GET of an object.
+    """
 
     def __init__(self) -> None:
         # A second to import, which a process without a test of buckets is spared.
@@ -59,6 +63,7 @@ class S3Server:
 
         self.faults = Faults()
         self.requests: list[str] = []
+        self.ranges: list[tuple[str, str | None]] = []
         self._initiated: dict[str, datetime] = {}
         self._app: _App = DomainDispatcherApplication(create_backend_app)
         # moto looks at a condition and then puts, which two threads of it may do at once.
@@ -87,7 +92,7 @@ class S3Server:
         for name in (PLAIN, FORGETFUL, OLD):
             self.backend.create_bucket(name, "us-east-1")
         self.faults = Faults()
-        self.requests = []
+        self.requests, self.ranges = [], []
 
     def stored_keys(self, bucket: str = PLAIN) -> list[str]:
         """Every key of a bucket."""
@@ -111,6 +116,8 @@ class S3Server:
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         self.requests.append(f"{request.method} {request.full_path.rstrip('?')}")
+        if request.method == "GET" and not request.args:
+            self.ranges.append((request.path, request.headers.get("Range")))
         refusal = self._refusal(request)
         if refusal is not None:
             request.get_data()  # what is not read would be taken for the next request
@@ -147,9 +154,9 @@ class S3Server:
         authorization = request.headers.get("Authorization", "")
         key = authorization.partition("Credential=")[2].partition("/")[0]
         is_write = request.method not in ("GET", "HEAD")
-        if self.faults.expires_after is not None:
-            self.faults.expires_after -= 1
-        if key == EXPIRED or (self.faults.expires_after is not None and self.faults.expires_after < 0):
+        if self.faults.expires_at is not None and is_write and request.path.endswith(self.faults.expires_at):
+            self.faults.has_expired = True
+        if key == EXPIRED or self.faults.has_expired:
             return _refuse("ExpiredToken", 400, "The provided token has expired.")
         if key in self.faults.refusals:
             return _refuse(*self.faults.refusals[key])

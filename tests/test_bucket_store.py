@@ -43,7 +43,7 @@ def reads(store: Store) -> dict[str, Callable[[], object]]:
         "read": lambda: store.read("x"),
         "read_or_none": lambda: store.read_or_none("x"),
         "read_range": lambda: store.read_range("x", 0, 1),
-        "size": lambda: store.size("x"),
+        "find": lambda: store.find("x"),
         "list": lambda: list(store.list("")),
     }
 

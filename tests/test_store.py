@@ -7,6 +7,7 @@ import contextlib
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -93,6 +94,23 @@ def test_a_listing_says_when_each_object_was_written(store: Store) -> None:
     assert before <= found.changed_at <= datetime.now(UTC) + timedelta(seconds=2)
 
 
+def test_what_is_looked_up_is_what_a_listing_has(store: Store) -> None:
+    store.write("folder/x", b"123")
+    store.write("folder/empty", b"")
+    assert [store.find(found.path) for found in store.list("")] == list(store.list(""))
+    assert store.find("folder/y") is None
+
+
+def test_another_version_of_the_same_size_is_told_from_the_one_before(store: Store) -> None:
+    """In a bucket, where times are in seconds, by its tag."""
+    seen = set()
+    for content in (b"1", b"2", b"3"):
+        store.write("x", content)
+        seen.add(store.find("x"))
+        time.sleep(0.02)  # a clock of the file system may be coarse
+    assert len(seen) == 3
+
+
 def test_deleting_what_is_not_there_is_no_error(store: Store) -> None:
     store.write("x", b"1")
     store.delete("x")
@@ -114,6 +132,7 @@ def test_a_path_that_leaves_the_store_is_refused_by_every_method(store: Store, p
         lambda: store.read(path),
         lambda: store.read_range(path, 0, 1),
         lambda: store.size(path),
+        lambda: store.find(path),
         lambda: store.write(path, b""),
         lambda: store.update(path, lambda present: b""),
         lambda: store.new_object(path),

@@ -59,16 +59,22 @@ class FolderStore(Store):
         return data
 
     @override
-    def size(self, path: str) -> int | None:
-        found = self._look_up(path)
-        return None if found is None else found.size_bytes
+    def find(self, path: str) -> StoredObject | None:
+        with self._reading(path):
+            try:
+                found = self._file(path).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return StoredObject(path, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     @override
     def list(self, prefix: str) -> Iterator[StoredObject]:
         folder = self._file(prefix) if prefix else self.root
         paths = [file.relative_to(self.root).as_posix() for file in folder.rglob("*") if not _is_internal(file.name)]
         for path in sorted(paths):
-            found = self._look_up(path)
+            found = self.find(path)
             if found is not None:  # a folder, or removed since it was listed
                 yield found
 
@@ -112,17 +118,6 @@ class FolderStore(Store):
                     file.unlink(missing_ok=True)
                     removed.append(path)
         return tuple(removed)
-
-    def _look_up(self, path: str) -> StoredObject | None:
-        """The object as it is now, None where there is none."""
-        with self._reading(path):
-            try:
-                found = self._file(path).stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        return StoredObject(path, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     @contextmanager
     def _locked(self, path: str) -> Iterator[None]:

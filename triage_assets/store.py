@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 from triage_assets.errors import NewerFormat, SettingsError, StoreError, StoreMismatch
@@ -69,6 +69,8 @@ class Store(abc.ABC):
     """Named objects. Every method raises `StoreError` for a path that is absolute or leaves the store."""
 
     location: str
+    read_ahead_bytes: ClassVar[int] = 0
+    """So many bytes more cost no more time than another request does."""
 
     @abc.abstractmethod
     def read(self, path: str) -> bytes:
@@ -79,8 +81,13 @@ class Store(abc.ABC):
         """Exactly ``size`` bytes from ``offset``. Raises `StoreError` where the object is missing or shorter."""
 
     @abc.abstractmethod
+    def find(self, path: str) -> StoredObject | None:
+        """The object as it is now, as a listing has it; None where there is no such object."""
+
     def size(self, path: str) -> int | None:
         """The object's size in bytes, or None where there is no such object."""
+        found = self.find(path)
+        return None if found is None else found.size_bytes
 
     @abc.abstractmethod
     def list(self, prefix: str) -> Iterator[StoredObject]:

@@ -80,6 +80,7 @@ def _open_context(settings: "Settings") -> "Context":
     from triage_assets.store import open_store
 
     store = open_store(settings.triage_store)
+    store.annotator()  # what is wrong with a bucket, or newer than this, is said before anybody looks
     review = open_review(settings.review_url)
     return Context(
         store,

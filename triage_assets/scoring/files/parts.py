@@ -22,6 +22,7 @@ from triage_assets.errors import StoreError
 from triage_assets.scoring.files.tables import SCORE_FIELDS, complete_columns
 from triage_assets.scoring.identity import ENGINE_VERSION, ModelIdentity
 from triage_assets.store import Store, StoredObject, check_format_version
+from triage_assets.stored_file import StoredFile
 
 logger = logging.getLogger(__name__)
 
@@ -101,8 +102,8 @@ def read_part(folder: PartsFolder, name: str, columns: Iterable[str], *, sequenc
     path = folder.path(name)
     wanted = list(columns)
     filters = None if sequence_id is None else [("sequence_id", "=", sequence_id)]
+    source = pa.BufferReader(folder.store.read(path)) if filters is None else StoredFile.open(folder.store, path)
     try:
-        source = pa.BufferReader(folder.store.read(path))
         schema = pq.read_schema(source)
         metadata = schema.metadata or {}
         present = [column for column in wanted if column in schema.names]

@@ -20,15 +20,14 @@ from triage_viewer.backlog.facets import list_facets
 from triage_viewer.backlog.load import RECORD, RESULTS, StoredBacklog, load_backlog
 from triage_viewer.backlog.orders import USUAL
 from triage_viewer.backlog.selection import Selections
+from triage_viewer.problems import describe_trouble
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
 _WAIT_SECONDS = 60.0
 _RETRY_SECONDS = 5.0
-_WATCHED = frozenset({RECORD, RESULTS, f"{GROUPS_FOLDER}/groups.parquet"})
-
-_Seen = tuple[StoredObject, ...]
+_WATCHED = (RECORD, RESULTS, f"{GROUPS_FOLDER}/groups.parquet")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,8 @@ class LoadedBacklog:
 class LiveBacklog:
     """The latest version that could be loaded. Requests during a reload see the one before.
 
-    The store is looked at when somebody asks, at most once a second; nothing is read before that, or `start`.
+    The store is looked at when somebody asks, at most once a second; nothing is read before that, or `start`. Nobody
+    waits for a look who can be served from what is known: a bucket may be slow, or away.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
@@ -67,7 +67,8 @@ class LiveBacklog:
         self._worker = ThreadPoolExecutor(1, "backlog")
         self._loaded: LoadedBacklog | None = None
         self._trouble: TriageError | None = None
-        self._seen: _Seen | None = None
+        self._told: str | None = None
+        self._seen: tuple[StoredObject | None, ...] | None = None
         self._looked_at = float("-inf")
         self._tried_at = float("-inf")
         self._loading: Future[None] | None = None
@@ -75,7 +76,12 @@ class LiveBacklog:
     @property
     def trouble(self) -> str | None:
         """Why what is shown is not the latest, None where it is."""
-        return None if self._trouble is None else str(self._trouble)
+        return self._told
+
+    @property
+    def latest(self) -> LoadedBacklog | None:
+        """What is loaded by now, for whoever can do without."""
+        return self._loaded
 
     def start(self) -> None:
         """Begin to load, and do not wait for it."""
@@ -102,24 +108,29 @@ class LiveBacklog:
         raise WorklistsUnusable("The worklists are still being loaded", do="Ask again in a minute.")
 
     def _look(self) -> None:
-        """Load where the files are others than were loaded or tried. The lock is held."""
+        """Begin to look, where that is not under way. The lock is held."""
         self._looked_at = self._clock()
-        if self._loading is not None and not self._loading.done():
-            return
-        seen = self._list()
-        is_due = self._trouble is not None and self._clock() - self._tried_at >= _RETRY_SECONDS
-        if self._loading is None or seen != self._seen or is_due:
-            self._seen, self._tried_at = seen, self._clock()
-            self._loading = self._worker.submit(self._load)
+        if self._loading is None or self._loading.done():
+            self._loading = self._worker.submit(self._load_if_new)
 
-    def _list(self) -> _Seen | None:
+    def _load_if_new(self) -> None:
+        """Load where the files are others than were loaded or tried."""
         try:
-            folders = {path.rpartition("/")[0] for path in _WATCHED}
-            found = [stored for folder in sorted(folders) for stored in self._store.list(folder)]
+            seen = tuple(self._store.find(path) for path in _WATCHED)
         except TriageError as error:
-            logger.warning("%s", error)
-            return None
-        return tuple(stored for stored in found if stored.path in _WATCHED)
+            self._note(error)
+            self._seen = None
+            return
+        is_due = self._trouble is not None and self._clock() - self._tried_at >= _RETRY_SECONDS
+        if seen != self._seen or is_due:
+            self._seen, self._tried_at = seen, self._clock()
+            self._load()
+
+    def _note(self, error: TriageError) -> None:
+        """Have it told why what is shown is not the latest."""
+        told = describe_trouble(error)
+        with self._lock:
+            self._trouble, self._told = error, told
 
     def _load(self) -> None:
         begun = time.perf_counter()
@@ -127,19 +138,15 @@ class LiveBacklog:
             stored = load_backlog(self._store)
         except NoWorklists as error:  # a new store is no trouble
             with self._lock:
-                self._trouble, self._loaded = error, None
+                self._loaded = None
+            self._note(error)
             return
         except TriageError as error:
-            logger.warning("%s", error)
-            with self._lock:
-                self._trouble = error
+            self._note(error)
             return
         except BaseException:
             logger.exception("The worklists cannot be loaded")
-            with self._lock:
-                self._trouble = WorklistsUnusable(
-                    "The worklists cannot be loaded", do="The server's log says what happened."
-                )
+            self._note(WorklistsUnusable("The worklists cannot be loaded", do="The server's log says what happened."))
             raise
         loaded = LoadedBacklog(stored, Selections(stored.table))
         before = self._loaded
@@ -148,7 +155,7 @@ class LiveBacklog:
             # Meanwhile the version before is quick to answer. All orders of both would take 130 MB more at a million.
             loaded.selections.orders.prepare(USUAL)
         with self._lock:
-            self._trouble = None
+            self._trouble = self._told = None
             if not is_same:
                 self._loaded = loaded
         logger.info("%d sequences loaded in %.2f s", len(stored.table), time.perf_counter() - begun)

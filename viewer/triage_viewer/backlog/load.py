@@ -80,15 +80,15 @@ class StoredBacklog:
 
 def load_backlog(store: Store) -> StoredBacklog:
     """Everything the page shows. Raises `NoWorklists`, `WorklistsUnusable`, and `StoreError` for the store itself."""
-    if store.size(RECORD) is None:
+    written = store.read_or_none(RECORD)
+    if written is None:
         raise NoWorklists(
             "There are no worklists in the store yet",
             do="Run `triage run`; where everything is scored already, `triage worklists`.",
         )
-    written = store.read(RECORD)
     record = _read_record(written)
     known = _load_groups(store)
-    data = store.read(RESULTS) if store.size(RESULTS) is not None else b""
+    data = store.read_or_none(RESULTS) or b""
     if hashlib.sha256(data).hexdigest() != record.files.get("results.parquet"):
         raise WorklistsUnusable(
             "The worklists' files are not all of one run: they are being written now, or their writing was interrupted",

@@ -169,6 +169,11 @@ class BacklogTable:
         place = int(np.searchsorted(self.sequence_ids, sequence_id))
         return place if place < len(self) and self.sequence_ids[place] == sequence_id else None
 
+    def organization_of(self, sequence_id: int) -> str | None:
+        """The key of a sequence's organization, None where the backlog does not have it."""
+        place = self.place_of(sequence_id)
+        return None if place is None else self.organizations.values[int(self.organizations.codes[place])].key
+
     def _over_models(self, choose: "np.ufunc") -> Scores:
         if not len(self.models):
             return np.full(len(self), np.nan)

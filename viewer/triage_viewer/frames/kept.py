@@ -19,7 +19,7 @@ _ATTEMPTS = 3
 class Kept(Generic[_Made]):
     """What ``make`` gives for one file, None where there is no such file. May be asked by many threads at once."""
 
-    def __init__(self, store: Store, path: str, make: Callable[[], _Made]) -> None:
+    def __init__(self, store: Store, path: str, make: Callable[[StoredObject], _Made]) -> None:
         self._store = store
         self._path = path
         self._make = make
@@ -30,28 +30,28 @@ class Kept(Generic[_Made]):
 
     def get(self, *, at_once: bool = False) -> _Made | None:
         """What there is now; unless ``at_once``, it may be a second old. Raises whatever making it does."""
-        with self._lock:
+        made = self._made
+        # Who comes while another one looks is served from what is known, unless nothing is.
+        if not self._lock.acquire(blocking=at_once or made is None):
+            return made
+        try:
             if at_once or time.monotonic() - self._looked_at >= _LOOK_EVERY_SECONDS:
-                found = self._look_up()
+                found = self._store.find(self._path)
                 if found != self._seen:
                     self._make_of(found)
                 self._looked_at = time.monotonic()
             return self._made
+        finally:
+            self._lock.release()
 
     def _make_of(self, found: StoredObject | None) -> None:
         """Make it of one version of the file, which is read in pieces and may be replaced between two of them."""
         self._seen, self._made = None, None  # the old one goes before the new one comes
         for _ in range(_ATTEMPTS):
-            made = None if found is None else self._make()
-            again = self._look_up()
+            made = None if found is None else self._make(found)
+            again = self._store.find(self._path)
             if again == found:
                 self._seen, self._made = found, made
                 return
             found = again
         raise StoreError(f"{self._path} changes again and again while it is read", do="Try again in a moment.")
-
-    def _look_up(self) -> StoredObject | None:
-        if self._store.size(self._path) is None:
-            return None
-        folder = self._path.rpartition("/")[0]
-        return next((found for found in self._store.list(folder) if found.path == self._path), None)

@@ -138,7 +138,7 @@ class FrameLibrary:
 
     def _frame_of_any(self, detection_id: int) -> LiveFrame:
         unreadable: list[TriageError] = []
-        for key, directory in self._everywhere():
+        for key, directory in self._everywhere(detection_id):
             try:
                 found = self._any_in_directory(key, directory, detection_id)
             except (ShardError, StoreError) as error:
@@ -148,9 +148,9 @@ class FrameLibrary:
                 return found
         raise self._not_stored(f"No shard holds frame {detection_id}", unreadable)
 
-    def _everywhere(self) -> Iterator[tuple[str, OrganizationDirectory]]:
-        """Every organization: those that were read already, then those that the store has besides."""
-        known = list(self._directories.items())
+    def _everywhere(self, detection_id: int) -> Iterator[tuple[str, OrganizationDirectory]]:
+        """Every organization: the likeliest first, and last those that were not read yet."""
+        known = sorted(self._directories.items(), key=lambda each: not each[1].shards_with(detection_id))
         yield from known
         for key in self._list_organizations():
             if key not in dict(known):

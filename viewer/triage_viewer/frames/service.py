@@ -81,6 +81,10 @@ def open_frames(store: Store, review: ReviewDatabase, worklists: LiveBacklog) ->
     """The frames of a store; nothing is read until somebody asks."""
 
     def guess(sequence_id: int) -> str | None:
+        listed = worklists.latest
+        key = None if listed is None else listed.stored.table.organization_of(sequence_id)
+        if key is not None:
+            return key
         with suppress(ReviewError), review.read() as connection:
             state = DecisionReader(connection).sequences([sequence_id]).get(sequence_id)
             return state.organization_key if state else None

@@ -7,20 +7,29 @@ What lives here: finding the organization and reading that one sequence in piece
 import logging
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from triage_assets.annotator.records import Sequence
 from triage_assets.annotator.snapshot import SnapshotFooter, read_footer, read_sequence, snapshot_path, stored_keys
 from triage_assets.errors import StoreError
-from triage_assets.store import Store
+from triage_assets.store import Store, StoredObject
+from triage_assets.stored_file import StoredFile
 from triage_viewer.frames.kept import Kept
-from triage_viewer.frames.stored_file import StoredFile
 
 logger = logging.getLogger(__name__)
 
 # As they are stored; in memory they take about three times as much. A million sequences have 7 MB.
 _FOOTER_BYTES = 12_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """A snapshot as it was found, and where in it what is."""
+
+    found: StoredObject
+    footer: SnapshotFooter
 
 
 class StoredBacklog:
@@ -29,7 +38,7 @@ class StoredBacklog:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._footers: OrderedDict[str, Kept[SnapshotFooter]] = OrderedDict()
+        self._footers: OrderedDict[str, Kept[_Snapshot]] = OrderedDict()
         self._sizes: dict[str, int] = {}
 
     def find(self, sequence_id: int, key: str | None) -> tuple[str, Sequence] | None:
@@ -52,17 +61,19 @@ class StoredBacklog:
             raise StoreError(f"The backlog of {key} cannot be read", found=str(error)[:200]) from None
 
     def _read_once(self, key: str, sequence_id: int, *, at_once: bool) -> Sequence | None:
-        footer = self._footer(key).get(at_once=at_once)
-        if footer is None:
+        snapshot = self._footer(key).get(at_once=at_once)
+        if snapshot is None:
             return None
-        self._make_room(key, footer.metadata.serialized_size)
-        return read_sequence(footer, StoredFile(self._store, snapshot_path(key)), sequence_id)
+        self._make_room(key, snapshot.footer.metadata.serialized_size)
+        return read_sequence(snapshot.footer, StoredFile(self._store, snapshot.found), sequence_id)
 
-    def _footer(self, key: str) -> Kept[SnapshotFooter]:
-        store, path = self._store, snapshot_path(key)
+    def _footer(self, key: str) -> Kept[_Snapshot]:
+        def read(found: StoredObject) -> _Snapshot:
+            return _Snapshot(found, read_footer(self._store, key, StoredFile(self._store, found)))
+
         with self._lock:
             if key not in self._footers:
-                self._footers[key] = Kept(store, path, lambda: read_footer(store, key, StoredFile(store, path)))
+                self._footers[key] = Kept(self._store, snapshot_path(key), read)
             self._footers.move_to_end(key)
             return self._footers[key]
 

@@ -19,9 +19,9 @@ from triage_assets.errors import StoreError
 from triage_assets.scoring.files.current import CURRENT, FORMAT_VERSION
 from triage_assets.scoring.files.parts import ROOT, PartsFolder, damaged, read_part
 from triage_assets.scoring.files.tables import DETAIL_COLUMNS, SCORE_FIELDS, row_to_details
-from triage_assets.store import Store, check_format_version
+from triage_assets.store import Store, StoredObject, check_format_version
+from triage_assets.stored_file import StoredFile
 from triage_viewer.frames.kept import Kept
-from triage_viewer.frames.stored_file import StoredFile
 
 _COLUMNS = (
     "frames_fingerprint", "part", "last_seen_at", "n_detections", "dropped_reason", "dropped_error",
@@ -58,14 +58,14 @@ class StoredScore:
 class _Places:
     """One model's present table, cut down to what finds a row: about 45 bytes a sequence."""
 
-    def __init__(self, folder: PartsFolder) -> None:
-        ids: NDArray[np.int64] = read_current_column(folder, "sequence_id").to_numpy()
+    def __init__(self, current: "StoredCurrent") -> None:
+        ids: NDArray[np.int64] = current.read("sequence_id").to_numpy()
         order = np.argsort(ids, kind="stable")
         self._ids = ids[order]
         # One column at a time: as they are stored, all of them take five times as much.
         columns = {}
         for name in _COLUMNS:
-            column = read_current_column(folder, name)
+            column = current.read(name)
             if name == "frames_fingerprint":  # eight characters tell one sequence's few sets of frames apart
                 column = pc.utf8_slice_codeunits(column, 0, 8)
             elif name == "last_seen_at":
@@ -135,21 +135,44 @@ class StoredScores:
         folder = PartsFolder(self._store, model)
         with self._lock:
             if model not in self._places:
-                self._places[model] = Kept(self._store, folder.path(CURRENT), lambda: _Places(folder))
+                self._places[model] = Kept(
+                    self._store, folder.path(CURRENT), lambda found: _Places(StoredCurrent(folder, found))
+                )
             return self._places[model]
 
 
-def read_current_column(folder: PartsFolder, name: str) -> pa.ChunkedArray:
-    """One column of a model's present table. Raises `StoreError`, and `NewerFormat`."""
-    try:
-        file = StoredFile(folder.store, folder.path(CURRENT))
-        schema = pa.ipc.open_file(file).schema
-        version = (schema.metadata or {}).get(b"format_version", b"")
-        check_format_version(
-            folder.store, folder.path(CURRENT), int(version) if version.isdigit() else None, FORMAT_VERSION
-        )
-        file.seek(0)
-        wanted = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name)])
-        return pa.ipc.open_file(file, options=wanted).read_all()[name]
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise damaged(folder, CURRENT, str(error)) from None
+class StoredCurrent:
+    """A model's present table, read column by column."""
+
+    def __init__(self, folder: PartsFolder, found: StoredObject) -> None:
+        self._folder = folder
+        self._file = StoredFile(folder.store, found)
+
+    @classmethod
+    def open(cls, store: Store, model: str) -> "StoredCurrent":
+        """The table as it is now. Raises `StoreError` where there is none."""
+        folder = PartsFolder(store, model)
+        found = store.find(folder.path(CURRENT))
+        if found is None:
+            raise StoreError(f"{store.location} has no {folder.path(CURRENT)}", do="Run `triage run` to produce it.")
+        return cls(folder, found)
+
+    def read(self, name: str) -> pa.ChunkedArray:
+        """One column. Raises `StoreError`, and `NewerFormat`."""
+        try:
+            schema = self._open().schema
+            version = (schema.metadata or {}).get(b"format_version", b"")
+            check_format_version(
+                self._folder.store,
+                self._folder.path(CURRENT),
+                int(version) if version.isdigit() else None,
+                FORMAT_VERSION,
+            )
+            wanted = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name)])
+            return self._open(wanted).read_all()[name]
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise damaged(self._folder, CURRENT, str(error)) from None
+
+    def _open(self, options: pa.ipc.IpcReadOptions | None = None) -> pa.ipc.RecordBatchFileReader:
+        self._file.seek(0)
+        return pa.ipc.open_file(self._file, options=options)

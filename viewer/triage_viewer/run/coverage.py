@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from triage_assets.errors import StoreError
 from triage_assets.groups.snapshot import load_columns
 from triage_assets.review.records import LabelState
-from triage_assets.scoring.files.parts import PartsFolder
 from triage_assets.scoring.records import INCOMPLETE
 from triage_assets.store import Store
 from triage_viewer.backlog.load import StoredBacklog
-from triage_viewer.frames.stored_scores import read_current_column
+from triage_viewer.frames.stored_scores import StoredCurrent
 from triage_viewer.run.waiting import Integers, Waiting
 
 Flags = NDArray[np.bool_]
@@ -53,8 +52,8 @@ class GroupsFigures:
 
 def cover(store: Store, model: str, waiting: Waiting) -> Coverage:
     """What a model's present table says of the backlog. Raises `StoreError`, and `NewerFormat`."""
-    folder = PartsFolder(store, model)
-    ids: Integers = read_current_column(folder, "sequence_id").to_numpy()
+    current = StoredCurrent.open(store, model)
+    ids: Integers = current.read("sequence_id").to_numpy()
     if not len(ids):
         nothing = np.zeros(len(waiting), np.bool_)
         return Coverage(nothing, nothing, {})
@@ -62,10 +61,10 @@ def cover(store: Store, model: str, waiting: Waiting) -> Coverage:
     places, is_there = _find(ids[order], waiting.ids)
     rows = order[places]
     for name, present in (("last_seen_at", waiting.last_seen_us), ("n_detections", waiting.n_detections)):
-        then = read_current_column(folder, name).cast(pa.int64()).fill_null(-1).to_numpy()
+        then = current.read(name).cast(pa.int64()).fill_null(-1).to_numpy()
         is_there &= then[rows] == present
-    has_score = pc.is_valid(read_current_column(folder, "triage_score")).to_numpy()[rows]
-    reasons = read_current_column(folder, "dropped_reason")
+    has_score = pc.is_valid(current.read("triage_score")).to_numpy()[rows]
+    reasons = current.read("dropped_reason")
     is_dropped = is_there & pc.not_equal(reasons, INCOMPLETE).fill_null(False).to_numpy()[rows]
     counts = Counter(reasons.take(pa.array(rows[is_dropped])).to_pylist())
     return Coverage(is_there & has_score, is_dropped, dict(sorted(counts.items())))

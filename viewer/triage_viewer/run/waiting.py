@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from triage_assets.annotator.snapshot import read_footer, snapshot_path
 from triage_assets.errors import StoreError
 from triage_assets.store import Store
-from triage_viewer.frames.stored_file import StoredFile
+from triage_assets.stored_file import StoredFile
 
 _COLUMNS = ["sequence_id", "last_seen_at", "n_detections"]
 Integers = NDArray[np.int64]
@@ -56,8 +56,9 @@ class Waiting:
 def load_snapshot(store: Store, key: str) -> StoredSnapshot:
     """One organization's snapshot, without its detections. Raises `StoreError`, and `NewerFormat`."""
     try:
-        metadata = read_footer(store, key, StoredFile(store, snapshot_path(key))).metadata
-        with pq.ParquetFile(StoredFile(store, snapshot_path(key)), metadata=metadata) as file:
+        source = StoredFile.open(store, snapshot_path(key))
+        metadata = read_footer(store, key, source).metadata
+        with pq.ParquetFile(source, metadata=metadata) as file:
             rows = file.read(columns=_COLUMNS, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"The backlog of {key} cannot be read", found=str(error)[:200]) from None
