@@ -8,14 +8,16 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from tests.s3_server import PLAIN, S3Server
+from triage_assets.folder_store import FolderStore
 from triage_assets.store import Store, open_store
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +71,21 @@ def make_place(request: pytest.FixtureRequest, kind: str, folder: Path) -> Place
     if kind == "folder":
         return Place(str(folder / "store"))
     return Place(f"s3://{PLAIN}/{_PREFIX}", request.getfixturevalue("s3"))
+
+
+class OvertakenStore(FolderStore):
+    """A folder in which another run acts once, right before one file is written."""
+
+    def __init__(self, root: Path, path: str, act: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._path = path
+        self._acts = [act]
+
+    @override
+    def write(self, path: str, data: bytes) -> None:
+        if path == self._path and self._acts:
+            self._acts.pop()()
+        super().write(path, data)
 
 
 @contextlib.contextmanager

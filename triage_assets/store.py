@@ -8,6 +8,8 @@ Paths are relative, with forward slashes, and never leave the store.
 
 import abc
 import json
+import random
+import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,10 +18,11 @@ from types import TracebackType
 from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
-from triage_assets.errors import NewerFormat, SettingsError, StoreError, StoreMismatch
+from triage_assets.errors import NewerFormat, SettingsError, StoreError, StoreMismatch, StoreUnwritable
 
 FORMAT_VERSION = 1
 _STAMP = "store.json"
+_TIMES_TOGETHER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,23 @@ def check_format_version(store: Store, path: str, found: object, known: int) -> 
             expected=f"at most {known}",
             do="Update triage-assets, or use another store.",
         )
+
+
+def write_together(store: Store, folder: str, write: Callable[[], bool], is_whole: Callable[[], bool]) -> None:
+    """Write files that are read together, again where another run has written some of them in between.
+
+    ``write`` says whether it had to write anything, ``is_whole`` whether what is stored is of one run, be it another.
+    Each run looks after it has written, so that the last one to write sees what stays. Raises `StoreUnwritable`.
+    """
+    for attempt in range(_TIMES_TOGETHER):
+        if not write() or is_whole():
+            return
+        time.sleep(random.uniform(0, min(0.1 * 2**attempt, 2.0)))  # noqa: S311
+    raise StoreUnwritable(
+        f"The files in {store.location}/{folder} are not all of one run",
+        found=f"another run that wrote some of them, {_TIMES_TOGETHER} times in a row",
+        do="Run again when the other one has ended.",
+    )
 
 
 def path_parts(path: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import delete, update
 
+from tests.stores import OvertakenStore
 from triage_assets.errors import NewerFormat, StoreError
 from triage_assets.folder_store import FolderStore
 from triage_assets.grouping import regroup, write_snapshot
@@ -217,6 +218,19 @@ def test_a_reader_waits_for_a_writer_that_is_under_way(store, grouped):
     writer.start()
     assert load_snapshot(store).groups["label_state"].to_pylist() == ["labeled", "unlabeled"]
     writer.join()
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_two_runs_at_once_leave_the_files_of_one_state(store, grouped, path):
+    """The other run, after a decision, writes its snapshot while ours has written a part of its own."""
+
+    def other_run() -> None:
+        decide(grouped)
+        write_snapshot(store, grouped)
+
+    write_snapshot(OvertakenStore(store.root, path, other_run), grouped)
+    assert load_snapshot(store) is not None, "and not files of two revisions"
+    assert write_snapshot(store, grouped).snapshot.groups["is_validated"].to_pylist() == [True, False]
 
 
 def test_a_newer_format_is_refused_and_left_alone(store, grouped):

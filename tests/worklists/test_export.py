@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.stores import OvertakenStore
 from tests.worklists.review_tables import annotate, cluster, reviewed
+from triage_assets.errors import StoreUnwritable
 from triage_assets.folder_store import FolderStore
 from triage_assets.worklists.build import build_results
 from triage_assets.worklists.export import write_worklists
@@ -137,6 +139,26 @@ def test_writing_the_same_again_touches_no_file(store: FolderStore) -> None:
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*.*")}
     write(store)
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*.*")} == before
+
+
+@pytest.mark.parametrize("name", ["results.parquet", "review.json", "model_config.json"])
+def test_two_runs_at_once_leave_the_files_of_one_of_them(store: FolderStore, tmp_path: Path, name: str) -> None:
+    """The other run writes everything while ours has written a part of it."""
+    write(OvertakenStore(store.root, f"worklists/{name}", lambda: write(store, threshold=0.7)))
+    alone = FolderStore(tmp_path / "alone")
+    write(alone, threshold=load(store, "model_config.json")["threshold"])
+    assert {found.path: store.read(found.path) for found in store.list("")} == {
+        found.path: alone.read(found.path) for found in alone.list("")
+    }
+
+
+def test_a_run_that_others_always_mix_with_ends_in_an_error(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triage_assets.worklists.export._is_whole", lambda _: False)
+    monkeypatch.setattr("triage_assets.store.time.sleep", lambda _: store.write("worklists/review.json", b"theirs"))
+    with pytest.raises(StoreUnwritable, match=r"not all of one run.*8 times in a row\. Run again when the other"):
+        write(store)
 
 
 def test_another_threshold_changes_the_lists_and_is_recorded(store: FolderStore) -> None:

@@ -31,7 +31,7 @@ from triage_assets.groups.records import (
     ReviewChanges,
 )
 from triage_assets.review.records import COPIED_ORIGINS, COPIED_STAGE, LabelState
-from triage_assets.store import Store, check_format_version
+from triage_assets.store import Store, check_format_version, write_together
 
 _logger = logging.getLogger(__name__)
 
@@ -197,9 +197,18 @@ def store_snapshot(store: Store, snapshot: GroupsSnapshot) -> str:
         "token": snapshot.state.token,
     }
     files = {name: _encode(getattr(snapshot, name), schema.with_metadata(stamp)) for name, schema in _SCHEMAS.items()}
-    for name, data in files.items():
-        store.write(_path(name), data)
+
+    def write() -> bool:
+        for name, data in files.items():
+            store.write(_path(name), data)
+        return True
+
+    write_together(store, FOLDER, write, lambda: _is_whole(store))
     return _digest(files)
+
+
+def _is_whole(store: Store) -> bool:
+    return len({_read_stamp(store, name, store.read(_path(name))) for name in _SCHEMAS}) == 1
 
 
 def _open(store: Store, attempts: int) -> StoredGroups | None:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from triage_assets.errors import StoreError
 from triage_assets.groups.records import DatabaseState
-from triage_assets.store import Store
+from triage_assets.store import Store, write_together
 from triage_assets.worklists.build import in_review_order
 from triage_assets.worklists.group_entries import ENTRY_COLUMNS, list_entries, summarize_groups
 from triage_assets.worklists.labels import Labels, bulk_payload, split_labels
@@ -108,12 +108,20 @@ def write_worklists(
             models, threshold, stages or {}, split_without, reviewed.state, digests
         ),
     }
-    for name, encode in encodings.items():
-        data = encode()
-        digests[name] = hashlib.sha256(data).hexdigest()
-        if store.read_or_none(f"{FOLDER}/{name}") != data:
-            store.write(f"{FOLDER}/{name}", data)
-            changed.append(name)
+
+    def write() -> bool:
+        n_written = 0
+        digests.clear()
+        for name, encode in encodings.items():
+            data = encode()
+            digests[name] = hashlib.sha256(data).hexdigest()
+            if store.read_or_none(f"{FOLDER}/{name}") != data:
+                store.write(f"{FOLDER}/{name}", data)
+                changed.append(name)
+                n_written += 1
+        return n_written > 0
+
+    write_together(store, FOLDER, write, lambda: _is_whole(store))
     return WorklistsReport(
         n_backlog=len(results),
         n_review=len(review),
@@ -121,7 +129,7 @@ def write_worklists(
         n_unlabeled=len(unlabeled),
         n_labeled=len(labeled),
         n_dropped=len(dropped),
-        files_changed=tuple(changed),
+        files_changed=tuple(dict.fromkeys(changed)),
         data_version=digests["model_config.json"],
     )
 
@@ -149,6 +157,13 @@ def count_listed_labels(store: Store) -> int:
 def describe_caution(models: Sequence[ModelScores]) -> str:
     """What everybody who is shown these models' scores must be told; empty where there is nothing to say."""
     return "; ".join(model.caution for model in models if model.caution)
+
+
+def _is_whole(store: Store) -> bool:
+    """Whether the files are those that model_config.json lists."""
+    listed = json.loads(store.read(f"{FOLDER}/model_config.json"))["files"]
+    stored = ((store.read_or_none(f"{FOLDER}/{name}"), digest) for name, digest in listed.items())
+    return all(data is not None and hashlib.sha256(data).hexdigest() == digest for data, digest in stored)
 
 
 def _worklist(threshold: float, rows: pd.DataFrame, extra: Mapping[str, Any]) -> bytes:
