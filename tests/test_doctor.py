@@ -94,6 +94,14 @@ def test_a_cluster_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
         check_scoring()
 
 
+def test_whoever_only_looks_is_told_of_the_store_without_an_annotator() -> None:
+    result = triage("doctor")
+    said = " ".join(result.stdout.split())
+    assert result.exit_code == 1
+    assert "fails annotator: The annotator's address and credentials are needed" in said
+    assert "ok store: data can be written; filled from nothing yet" in said
+
+
 def test_one_package_that_does_not_load_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.zip"
     damaged.write_bytes(b"not a zip")

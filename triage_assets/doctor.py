@@ -11,6 +11,7 @@ from pathlib import Path
 
 from triage_assets.configured_models import read_each
 from triage_assets.defs.resources import ModelsResource, open_client
+from triage_assets.errors import StoreUnwritable
 from triage_assets.scoring.identity import read_identity
 from triage_assets.scoring.model_use import ModelUse, Permissions
 from triage_assets.scoring.records import AUTO, DETECTOR_ANNOTATOR, OPENVINO, TORCH
@@ -23,8 +24,8 @@ _REVIEW_SECONDS = 2.0
 
 
 def check_settings() -> str:
-    """Every setting parses and the annotator is named."""
-    settings = require_annotator(load_settings())
+    """Every setting parses."""
+    settings = load_settings()
     return f"store {settings.triage_store}, at most {settings.triage_max_in_flight} requests in flight"
 
 
@@ -39,14 +40,23 @@ def check_store() -> str:
     """The store takes a file, and belongs to the annotator that the settings name."""
     settings = load_settings()
     store = open_store(settings.triage_store)
+    filled_from = store.annotator()
     probe = f"doctor-{uuid.uuid4().hex}.probe"
-    with store.new_object(probe) as new:  # which asks the most of a store
-        new.write([b"probe"])
-        new.commit()
-    store.delete(probe)
-    if store.annotator() and settings.annotator_api_url:
+    try:
+        with store.new_object(probe) as new:  # which asks the most of a store
+            new.write([b"probe"])
+            new.commit()
+        store.delete(probe)
+    except StoreUnwritable as error:
+        if filled_from is None:
+            raise
+        looking = "It can be read, which is all that `triage viewer` needs."
+        raise StoreUnwritable(
+            error.what, found=error.found, expected=error.expected, do=f"{error.do} {looking}"
+        ) from error
+    if filled_from and settings.annotator_api_url:
         store.stamp(settings.annotator_api_url)
-    return f"{store.location} can be written; filled from {store.annotator() or 'nothing yet'}"
+    return f"{store.location} can be written; filled from {filled_from or 'nothing yet'}"
 
 
 def check_models() -> str:
