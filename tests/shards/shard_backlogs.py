@@ -18,6 +18,7 @@ from triage_assets.annotator.records import (
     WantedSequence,
 )
 from triage_assets.folder_store import FolderStore
+from triage_assets.store import Store, StoredObject
 
 KEY = "sdis-ardeche-3"
 SEAL_BYTES = 15_000
@@ -88,6 +89,11 @@ class Downloads:
 def downloaded(detection_id: int) -> DownloadedFrame:
     image = tiny_jpeg(detection_id)
     return DownloadedFrame(detection_id, image, hashlib.sha256(image).hexdigest(), 16 + detection_id % 5, 8)
+
+
+def shard_objects(store: Store) -> dict[str, tuple[bytes, StoredObject]]:
+    """Every object below shards/, in a store of either kind, with its bytes and when it was written."""
+    return {found.path: (store.read(found.path), found) for found in store.list("shards")}
 
 
 def shard_files(store: FolderStore) -> dict[str, tuple[bytes, int]]:

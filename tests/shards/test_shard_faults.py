@@ -3,26 +3,26 @@
 import hashlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.stores import Place
 from triage_assets.errors import NewerFormat, ShardError, TriageError
-from triage_assets.folder_store import FolderStore
 from triage_assets.shards.catalog import ShardEntry, catalog_path, index_path, load_catalog, load_frames, tar_path
 from triage_assets.shards.packing import pack_frames
 from triage_assets.shards.reindex import reindex_shards
 from triage_assets.shards.verify import check_layout, verify_shards
+from triage_assets.store import Store
 
-from .shard_backlogs import KEY, Downloads, make_backlog, make_sequence, shard_files
+from .shard_backlogs import KEY, Downloads, make_backlog, make_sequence, shard_objects
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
+def store(place: Place) -> Store:
     """Three shards of two sequences each, one of them without any usable frame."""
-    store = FolderStore(tmp_path / "store")
+    store = place.store
     download = Downloads({201: "gone (404)", 400: "empty", 401: "empty", 402: "empty"})
     for first in (1, 3, 5):
         pack_frames(store, KEY, make_backlog(2, first=first), download)
@@ -30,42 +30,53 @@ def store(tmp_path: Path) -> FolderStore:
     return store
 
 
-def shards(store: FolderStore) -> tuple[ShardEntry, ...]:
+# What reads every byte hundreds of times.
+IN_A_FOLDER = pytest.mark.parametrize("place", ["folder"], indirect=True)
+
+
+def shards(store: Store) -> tuple[ShardEntry, ...]:
     catalog = load_catalog(store, KEY)
     assert catalog is not None
     return catalog.shards
 
 
-def tar_of(store: FolderStore, number: int) -> Path:
-    return store.root / tar_path(KEY, shards(store)[number].name)
+def tar_of(store: Store, number: int) -> str:
+    return tar_path(KEY, shards(store)[number].name)
 
 
-def index_of(store: FolderStore, number: int) -> Path:
-    return store.root / index_path(KEY, shards(store)[number].name)
+def index_of(store: Store, number: int) -> str:
+    return index_path(KEY, shards(store)[number].name)
 
 
-def turn_bit(file: Path, position: int) -> None:
-    data = bytearray(file.read_bytes())
+def turn_bit(store: Store, path: str, position: int) -> None:
+    data = bytearray(store.read(path))
     data[position] ^= 4
-    file.write_bytes(data)
+    store.write(path, bytes(data))
 
 
-def put_index(store: FolderStore, number: int, change: Callable) -> None:
+def to_parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue().to_pybytes()
+
+
+def put_index(store: Store, number: int, change: Callable) -> None:
     """Replace an index by another of the same form, and have the catalog name it."""
-    file = index_of(store, number)
-    table = pq.read_table(file)
-    pq.write_table(change(table).replace_schema_metadata(table.schema.metadata), file)
+    path = index_of(store, number)
+    table = pq.read_table(pa.BufferReader(store.read(path)))
+    data = to_parquet(change(table).replace_schema_metadata(table.schema.metadata))
+    store.write(path, data)
     catalog = json.loads(store.read(catalog_path(KEY)))
-    catalog["shards"][number]["index_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    catalog["shards"][number]["index_sha256"] = hashlib.sha256(data).hexdigest()
     store.write(catalog_path(KEY), json.dumps(catalog).encode())
 
 
-def only_fault(store: FolderStore) -> str:
+def only_fault(store: Store) -> str:
     [fault] = verify_shards(store).faults
     return str(fault)
 
 
-def test_sound_shards_have_no_fault(store: FolderStore) -> None:
+def test_sound_shards_have_no_fault(store: Store) -> None:
     report = verify_shards(store)
     assert report.faults == ()
     assert (report.n_organizations, report.n_shards, report.n_sequences, report.n_frames) == (1, 3, 6, 14)
@@ -73,35 +84,37 @@ def test_sound_shards_have_no_fault(store: FolderStore) -> None:
     assert check_layout(store, KEY) is None
 
 
-def test_progress_counts_every_frame(store: FolderStore) -> None:
+def test_progress_counts_every_frame(store: Store) -> None:
     seen: list[tuple[str, int, int | None]] = []
     verify_shards(store, progress=lambda *report: seen.append(report))
     assert seen[-1] == ("frames", 14, 14)
 
 
-def test_any_turned_bit_of_a_shard_is_found(store: FolderStore) -> None:
+@IN_A_FOLDER
+def test_any_turned_bit_of_a_shard_is_found(store: Store) -> None:
     tar = tar_of(store, 0)
-    for position in range(0, tar.stat().st_size, 97):
-        turn_bit(tar, position)
-        assert tar.name in str(verify_shards(store).faults), position
-        turn_bit(tar, position)
+    for position in range(0, store.size(tar), 97):
+        turn_bit(store, tar, position)
+        assert tar in str(verify_shards(store).faults), position
+        turn_bit(store, tar, position)
     assert verify_shards(store).faults == ()
 
 
-def test_any_turned_bit_of_an_index_is_found_before_it_is_used(store: FolderStore) -> None:
+@IN_A_FOLDER
+def test_any_turned_bit_of_an_index_is_found_before_it_is_used(store: Store) -> None:
     index = index_of(store, 1)
-    for position in range(0, index.stat().st_size, 211):
-        turn_bit(index, position)
+    for position in range(0, store.size(index), 211):
+        turn_bit(store, index, position)
         with pytest.raises(ShardError, match="triage shards reindex"):
             load_frames(store, KEY)
         assert "triage shards reindex" in only_fault(store)
         assert "triage shards reindex" in (check_layout(store, KEY) or "")
-        turn_bit(index, position)
+        turn_bit(store, index, position)
 
 
-def test_every_changed_image_is_reported(store: FolderStore) -> None:
+def test_every_changed_image_is_reported(store: Store) -> None:
     for row in load_frames(store, KEY).to_pylist()[:2]:
-        turn_bit(store.root / tar_path(KEY, row["shard"]), row["offset"] + 30)
+        turn_bit(store, tar_path(KEY, row["shard"]), row["offset"] + 30)
     faults = [str(fault) for fault in verify_shards(store).faults if "have changed" in str(fault)]
     assert ["detection_100.jpg" in faults[0], "detection_101.jpg" in faults[1]] == [True, True]
     assert len(faults) == 2
@@ -117,57 +130,57 @@ def test_every_changed_image_is_reported(store: FolderStore) -> None:
         (lambda table: table.set_column(10, "meta_offset", pa.array([7] * 6)), "meta_offset of detection 100"),
     ],
 )
-def test_an_index_that_disagrees_with_its_shard_says_where(store: FolderStore, change: Callable, text: str) -> None:
+def test_an_index_that_disagrees_with_its_shard_says_where(store: Store, change: Callable, text: str) -> None:
     put_index(store, 0, change)
     faults = [str(fault) for fault in verify_shards(store).faults]
     assert any(text in fault for fault in faults)
     assert all("triage shards reindex" in fault and shards(store)[0].name in fault for fault in faults)
 
 
-def test_a_missing_index_is_named(store: FolderStore) -> None:
-    index_of(store, 2).unlink()
+def test_a_missing_index_is_named(store: Store) -> None:
+    store.delete(index_of(store, 2))
     for fault in (only_fault(store), check_layout(store, KEY) or ""):
         assert shards(store)[2].name in fault
         assert "triage shards reindex" in fault
 
 
-def test_a_missing_shard_is_named(store: FolderStore) -> None:
-    tar_of(store, 1).unlink()
+def test_a_missing_shard_is_named(store: Store) -> None:
+    store.delete(tar_of(store, 1))
     assert shards(store)[1].name in only_fault(store)
     assert shards(store)[1].name in (check_layout(store, KEY) or "")
 
 
-def test_a_truncated_shard_is_refused_by_name_with_what_is_intact(store: FolderStore) -> None:
+def test_a_truncated_shard_is_refused_by_name_with_what_is_intact(store: Store) -> None:
     tar = tar_of(store, 1)
-    whole = tar.read_bytes()
+    whole = store.read(tar)
     second = load_frames(store, KEY).to_pylist()[-1]["meta_offset"]  # where the second sequence of each shard begins
     for end, intact in [(second + 10, "1 sequences and 3 images"), (700, "0 sequences and 0 images")]:
-        tar.write_bytes(whole[:end])
+        store.write(tar, whole[:end])
         with pytest.raises(ShardError) as refusal:
             reindex_shards(store)
         for fault in (only_fault(store), str(refusal.value)):
-            assert tar.name in fault
+            assert tar in fault
             assert "cut short" in fault
             assert intact in fault
             assert "--drop-damaged" in fault
         assert "not as it was sealed" in (check_layout(store, KEY) or "")
-        assert tar.read_bytes() == whole[:end]
+        assert store.read(tar) == whole[:end]
 
 
-def test_a_shard_cut_between_two_members_is_refused(store: FolderStore) -> None:
+def test_a_shard_cut_between_two_members_is_refused(store: Store) -> None:
     tar = tar_of(store, 0)
-    tar.write_bytes(tar.read_bytes()[:-1024])
+    store.write(tar, store.read(tar)[:-1024])
     assert "cut short" in only_fault(store)
-    tar.write_bytes(tar.read_bytes() + bytes(1024) + b"more")
+    store.write(tar, store.read(tar) + bytes(1024) + b"more")
     assert "bytes follow its end" in only_fault(store)
 
 
-def test_a_lost_catalog_and_lost_indexes_are_rebuilt_byte_for_byte(store: FolderStore) -> None:
-    before = shard_files(store)
-    for file in [store.root / catalog_path(KEY), *(index_of(store, number) for number in range(3))]:
-        file.unlink()
+def test_a_lost_catalog_and_lost_indexes_are_rebuilt_byte_for_byte(store: Store) -> None:
+    before = shard_objects(store)
+    for path in [*(index_of(store, number) for number in range(3)), catalog_path(KEY)]:
+        store.delete(path)
     report = reindex_shards(store)
-    after = shard_files(store)
+    after = shard_objects(store)
     assert {name: data for name, (data, _) in after.items()} == {name: data for name, (data, _) in before.items()}
     assert all(after[name] == before[name] for name in before if name.endswith(".tar"))
     assert (report.n_organizations, report.n_shards, report.n_frames, len(report.rewritten)) == (1, 3, 14, 4)
@@ -175,7 +188,7 @@ def test_a_lost_catalog_and_lost_indexes_are_rebuilt_byte_for_byte(store: Folder
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"format_version": 1, "organization_key": "other-4"}'])
-def test_a_damaged_catalog_is_rebuilt(store: FolderStore, content: bytes) -> None:
+def test_a_damaged_catalog_is_rebuilt(store: Store, content: bytes) -> None:
     frames = load_frames(store, KEY)
     store.write(catalog_path(KEY), content)
     reindex_shards(store)
@@ -183,97 +196,98 @@ def test_a_damaged_catalog_is_rebuilt(store: FolderStore, content: bytes) -> Non
     assert verify_shards(store).faults == ()
 
 
-def test_reindexing_sound_shards_touches_no_file(store: FolderStore) -> None:
-    before = shard_files(store)
+def test_reindexing_sound_shards_touches_no_file(store: Store) -> None:
+    before = shard_objects(store)
     assert reindex_shards(store).rewritten == ()
-    assert shard_files(store) == before
+    assert shard_objects(store) == before
 
 
-def test_reindexing_does_not_revive_what_the_catalog_does_not_name(store: FolderStore) -> None:
-    left = store.root / tar_path(KEY, "000009-0123abcd")
-    left.write_bytes(tar_of(store, 0).read_bytes())
+def test_reindexing_does_not_revive_what_the_catalog_does_not_name(store: Store) -> None:
+    store.write(tar_path(KEY, "000009-0123abcd"), store.read(tar_of(store, 0)))
     assert reindex_shards(store).n_shards == 3
 
 
-def test_a_newer_catalog_is_not_rebuilt(store: FolderStore) -> None:
+def test_a_newer_catalog_is_not_rebuilt(store: Store) -> None:
     store.write(catalog_path(KEY), b'{"format_version": 99}')
-    before = shard_files(store)
+    before = shard_objects(store)
     with pytest.raises(NewerFormat):
         reindex_shards(store)
-    assert shard_files(store) == before
+    assert shard_objects(store) == before
 
 
-def test_a_newer_index_is_not_taken_for_damage(store: FolderStore) -> None:
-    file = index_of(store, 0)
-    table = pq.read_table(file)
-    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"format_version": b"2"}), file)
+def test_a_newer_index_is_not_taken_for_damage(store: Store) -> None:
+    path = index_of(store, 0)
+    table = pq.read_table(pa.BufferReader(store.read(path)))
+    newer = table.replace_schema_metadata({**table.schema.metadata, b"format_version": b"2"})
+    store.write(path, to_parquet(newer))
     with pytest.raises(NewerFormat, match="format version 2"):
         load_frames(store, KEY)
 
 
-def test_one_damaged_shard_leaves_its_organization_alone_and_mends_the_others(store: FolderStore) -> None:
+def test_one_damaged_shard_leaves_its_organization_alone_and_mends_the_others(store: Store) -> None:
     pack_frames(store, "other-4", [make_sequence(1, [10])], Downloads())
-    turn_bit(tar_of(store, 0), 3)
-    index_of(store, 1).unlink()
+    turn_bit(store, tar_of(store, 0), 3)
+    store.delete(index_of(store, 1))
     store.write(catalog_path("other-4"), b"{")
     with pytest.raises(ShardError, match="header at byte 0"):
         reindex_shards(store)
     assert len(load_frames(store, "other-4")) == 1
-    assert not (store.root / index_path(KEY, shards(store)[1].name)).exists()
+    assert store.size(index_of(store, 1)) is None
 
 
-def test_changed_bytes_are_never_indexed_as_if_they_were_the_frame(store: FolderStore) -> None:
+def test_changed_bytes_are_never_indexed_as_if_they_were_the_frame(store: Store) -> None:
     row = load_frames(store, KEY).to_pylist()[0]
-    turn_bit(store.root / tar_path(KEY, row["shard"]), row["offset"] + 200)
-    index_of(store, 0).unlink()
-    (store.root / catalog_path(KEY)).unlink()
+    turn_bit(store, tar_path(KEY, row["shard"]), row["offset"] + 200)
+    store.delete(index_of(store, 0))
+    store.delete(catalog_path(KEY))
     with pytest.raises(ShardError, match=r"detection_100\.jpg have changed"):
         reindex_shards(store)
 
 
-def test_a_dropped_shard_is_kept_on_disk_and_fetched_again(store: FolderStore) -> None:
+def test_a_dropped_shard_is_kept_on_disk_and_fetched_again(store: Store) -> None:
     tar = tar_of(store, 0)
-    turn_bit(tar, 3)
-    damaged = tar.read_bytes()
+    turn_bit(store, tar, 3)
+    damaged = store.read(tar)
+    name = f"{KEY}/{shards(store)[0].name}"
     report = reindex_shards(store, drop_damaged=True)
-    assert list(report.dropped) == [f"{KEY}/{tar.stem}"]
-    assert "header at byte 0" in report.dropped[f"{KEY}/{tar.stem}"]
+    assert list(report.dropped) == [name]
+    assert "header at byte 0" in report.dropped[name]
     assert set(load_frames(store, KEY)["sequence_id"].to_pylist()) == {3, 4, 5, 6}
     assert verify_shards(store).faults == ()
     download = Downloads()
     packed = pack_frames(store, KEY, make_backlog(6), download)
     assert sorted(download.asked) == [100, 101, 102, 200, 201, 202]
     assert packed.swept == ()
-    assert tar.read_bytes() == damaged
+    assert store.read(tar) == damaged
     assert verify_shards(store).leftovers == ()
 
 
-def test_a_dropped_shard_comes_back_once_it_is_whole(store: FolderStore) -> None:
+def test_a_dropped_shard_comes_back_once_it_is_whole(store: Store) -> None:
     tar, frames = tar_of(store, 0), load_frames(store, KEY)
-    whole = tar.read_bytes()
-    tar.write_bytes(whole[:900])
+    whole = store.read(tar)
+    store.write(tar, whole[:900])
     reindex_shards(store, drop_damaged=True)
-    tar.write_bytes(whole)
+    store.write(tar, whole)
     reindex_shards(store)
     assert load_frames(store, KEY).equals(frames)
 
 
-def test_only_the_named_organizations_are_read(store: FolderStore) -> None:
+def test_only_the_named_organizations_are_read(store: Store) -> None:
     pack_frames(store, "other-4", [make_sequence(1, [10])], Downloads())
-    turn_bit(tar_of(store, 0), 3)
+    turn_bit(store, tar_of(store, 0), 3)
     report = verify_shards(store, ["other-4"])
     assert (report.faults, report.n_frames) == ((), 1)
 
 
-def test_the_newest_shard_of_a_sequence_wins_after_a_reindex(store: FolderStore) -> None:
+def test_the_newest_shard_of_a_sequence_wins_after_a_reindex(store: Store) -> None:
     pack_frames(store, KEY, [make_sequence(1, [100, 101, 102, 150])], Downloads())
     frames = load_frames(store, KEY)
-    (store.root / catalog_path(KEY)).unlink()
+    store.delete(catalog_path(KEY))
     reindex_shards(store)
     assert load_frames(store, KEY).equals(frames)
     assert frames["detection_id"].to_pylist()[-4:] == [100, 101, 102, 150]
 
 
-def test_faults_are_errors_of_this_project(store: FolderStore) -> None:
-    tar_of(store, 0).write_bytes(b"")
+def test_faults_are_errors_of_this_project(store: Store) -> None:
+    store.write(tar_of(store, 0), b"")
     assert all(isinstance(fault, TriageError) and fault.do for fault in verify_shards(store).faults)

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.stores import Place
 from triage_assets.annotator.records import DownloadedSequence, Sequence, WantedSequence
 from triage_assets.errors import AnnotatorUnavailable, NewerFormat, ShardError
 from triage_assets.folder_store import FolderStore
@@ -15,17 +17,18 @@ from triage_assets.shards.catalog import FRAMES_SCHEMA, catalog_path, load_catal
 from triage_assets.shards.packing import PackReport, pack_frames
 from triage_assets.shards.reader import read_sequence
 from triage_assets.shards.verify import check_layout, verify_shards
+from triage_assets.store import Store
 
-from .shard_backlogs import EPOCH, KEY, Downloads, make_backlog, make_sequence, shard_files, tiny_jpeg
+from .shard_backlogs import EPOCH, KEY, Downloads, make_backlog, make_sequence, shard_objects, tiny_jpeg
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path / "store")
+def store(place: Place) -> Store:
+    return place.store
 
 
 def pack(
-    store: FolderStore,
+    store: Store,
     backlog: Iterable[Sequence],
     download: Downloads | None = None,
     seal_bytes: int = 10**9,
@@ -35,19 +38,19 @@ def pack(
     return pack_frames(store, KEY, backlog, download, seal_bytes=seal_bytes, retry_unusable=retry_unusable)
 
 
-def assert_sound(store: FolderStore) -> None:
+def assert_sound(store: Store) -> None:
     report = verify_shards(store)
     assert report.faults == ()
     assert report.leftovers == ()
     assert check_layout(store, KEY) is None
 
 
-def held_ids(store: FolderStore) -> list[int]:
+def held_ids(store: Store) -> list[int]:
     frames = load_frames(store, KEY, ["detection_id", "sha256"])
     return sorted(frames.filter(frames["sha256"].is_valid())["detection_id"].to_pylist())
 
 
-def test_every_frame_is_stored_once_and_read_back_by_its_offset(store: FolderStore) -> None:
+def test_every_frame_is_stored_once_and_read_back_by_its_offset(store: Store) -> None:
     report = pack(store, make_backlog(5))
     frames = load_frames(store, KEY)
     assert frames.schema == FRAMES_SCHEMA
@@ -64,13 +67,13 @@ def test_every_frame_is_stored_once_and_read_back_by_its_offset(store: FolderSto
     assert_sound(store)
 
 
-def test_a_second_run_asks_for_nothing_and_touches_no_file(store: FolderStore) -> None:
+def test_a_second_run_asks_for_nothing_and_touches_no_file(store: Store) -> None:
     first = pack(store, make_backlog(4))
-    before = shard_files(store)
+    before = shard_objects(store)
     again = Downloads()
     second = pack(store, make_backlog(4), again)
     assert again.calls == 0
-    assert shard_files(store) == before
+    assert shard_objects(store) == before
     assert (second.changed, second.shards_written, second.n_sequences) == (False, (), 4)
     assert second.data_version == first.data_version
 
@@ -79,7 +82,7 @@ def test_the_same_backlog_gives_the_same_bytes(tmp_path: Path) -> None:
     stores = [FolderStore(tmp_path / name) for name in ("one", "other")]
     for store in stores:
         pack(store, make_backlog(6), seal_bytes=20_000)
-    one, other = ({name: data for name, (data, _) in shard_files(store).items()} for store in stores)
+    one, other = ({name: data for name, (data, _) in shard_objects(store).items()} for store in stores)
     assert one == other
     assert len([name for name in one if name.endswith(".tar")]) > 1
 
@@ -94,12 +97,12 @@ def test_the_data_version_does_not_depend_on_the_division_into_shards(tmp_path: 
     assert more.data_version != one.data_version
 
 
-def test_a_shard_opens_with_the_standard_library_and_holds_sequences_whole(store: FolderStore) -> None:
+def test_a_shard_opens_with_the_standard_library_and_holds_sequences_whole(store: Store) -> None:
     pack(
         store, [make_sequence(7, [70, 71], "Col de l'Œillet"), make_sequence(8, [80], "???")], Downloads({71: "empty"})
     )
     [shard] = [entry.name for entry in load_catalog(store, KEY).shards]
-    with tarfile.open(store.root / tar_path(KEY, shard)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(store.read(tar_path(KEY, shard)))) as tar:
         members = tar.getmembers()
         assert [member.name for member in members] == [
             "col-de-l-illet/seq_7/meta.json",
@@ -121,7 +124,7 @@ def test_a_shard_opens_with_the_standard_library_and_holds_sequences_whole(store
     assert (gone["detection_id"], gone["reason"], gone["bucket_key"]) == (71, "empty", "bucket/71.jpg")
 
 
-def test_a_shard_is_sealed_before_the_sequence_that_would_overflow_it(store: FolderStore) -> None:
+def test_a_shard_is_sealed_before_the_sequence_that_would_overflow_it(store: Store) -> None:
     pack(store, make_backlog(9), seal_bytes=12_000)
     shards = load_catalog(store, KEY).shards
     assert [shard.name[:6] for shard in shards] == [f"{number:06d}" for number in range(1, len(shards) + 1)]
@@ -130,13 +133,13 @@ def test_a_shard_is_sealed_before_the_sequence_that_would_overflow_it(store: Fol
     assert_sound(store)
 
 
-def test_a_sequence_larger_than_a_shard_has_one_of_its_own(store: FolderStore) -> None:
+def test_a_sequence_larger_than_a_shard_has_one_of_its_own(store: Store) -> None:
     pack(store, make_backlog(2), seal_bytes=1)
     assert [shard.n_sequences for shard in load_catalog(store, KEY).shards] == [1, 1]
     assert_sound(store)
 
 
-def test_only_the_new_frames_of_a_grown_sequence_are_downloaded(store: FolderStore) -> None:
+def test_only_the_new_frames_of_a_grown_sequence_are_downloaded(store: Store) -> None:
     pack(store, make_backlog(3))
     grown, download = [make_sequence(2, [*range(200, 203), 250]), *make_backlog(1)], Downloads()
     report = pack(store, grown, download)
@@ -154,7 +157,7 @@ def test_only_the_new_frames_of_a_grown_sequence_are_downloaded(store: FolderSto
     assert_sound(store)
 
 
-def test_a_frame_that_left_the_backlog_stays_held_when_its_sequence_grows(store: FolderStore) -> None:
+def test_a_frame_that_left_the_backlog_stays_held_when_its_sequence_grows(store: Store) -> None:
     pack(store, [make_sequence(1, [10, 11, 12])], Downloads({12: "gone (404)"}))
     pack(store, [make_sequence(1, [11, 13])])
     frames = load_frames(store, KEY).sort_by("detection_id")
@@ -165,14 +168,14 @@ def test_a_frame_that_left_the_backlog_stays_held_when_its_sequence_grows(store:
     assert_sound(store)
 
 
-def test_a_frame_that_left_the_backlog_does_not_pack_its_sequence_again(store: FolderStore) -> None:
+def test_a_frame_that_left_the_backlog_does_not_pack_its_sequence_again(store: Store) -> None:
     pack(store, make_backlog(1))
     download = Downloads()
     assert not pack(store, [make_sequence(1, [101])], download).changed
     assert download.calls == 0
 
 
-def test_an_unusable_frame_is_recorded_once_and_not_asked_for_again(store: FolderStore) -> None:
+def test_an_unusable_frame_is_recorded_once_and_not_asked_for_again(store: Store) -> None:
     first = Downloads({101: "gone (404)", 200: "empty", 201: "not an image", 202: "truncated image"})
     report = pack(store, make_backlog(2), first)
     assert (report.n_frames_unusable, report.n_frames_live, report.n_sequences_packed) == (4, 2, 2)
@@ -195,7 +198,7 @@ def test_an_unusable_frame_is_recorded_once_and_not_asked_for_again(store: Folde
     assert_sound(store)
 
 
-def test_unusable_frames_are_fetched_again_on_demand_and_become_usable(store: FolderStore) -> None:
+def test_unusable_frames_are_fetched_again_on_demand_and_become_usable(store: Store) -> None:
     pack(store, make_backlog(3), Downloads({101: "gone (404)", 200: "empty", 201: "empty", 202: "empty"}))
     retry = Downloads({200: "empty"})
     report = pack(store, make_backlog(3), retry, retry_unusable=True)
@@ -213,12 +216,12 @@ def test_unusable_frames_are_fetched_again_on_demand_and_become_usable(store: Fo
     assert_sound(store)
 
 
-def test_frames_that_are_as_unusable_as_before_write_nothing(store: FolderStore) -> None:
+def test_frames_that_are_as_unusable_as_before_write_nothing(store: Store) -> None:
     unusable = {101: "gone (404)", 200: "empty", 201: "empty", 202: "empty"}
     pack(store, make_backlog(3), Downloads(unusable))
-    before = shard_files(store)
+    before = shard_objects(store)
     report = pack(store, make_backlog(3), Downloads(unusable), retry_unusable=True)
-    assert shard_files(store) == before
+    assert shard_objects(store) == before
     assert (report.changed, report.n_sequences_packed, report.n_frames_unusable) == (False, 0, 4)
     assert report.incomplete == {}
 
@@ -230,9 +233,7 @@ def test_frames_that_are_as_unusable_as_before_write_nothing(store: FolderStore)
         ({101: "gone (404)", 150: "gone (404)"}, [make_sequence(1, [100, 101, 102, 150])]),  # a new frame, as unusable
     ],
 )
-def test_news_of_unusable_frames_are_recorded(
-    store: FolderStore, second: dict[int, str], backlog: list[Sequence]
-) -> None:
+def test_news_of_unusable_frames_are_recorded(store: Store, second: dict[int, str], backlog: list[Sequence]) -> None:
     pack(store, make_backlog(1), Downloads({101: "gone (404)"}))
     assert pack(store, backlog, Downloads(second), retry_unusable=True).changed
     rows = {row["detection_id"]: row["unusable_reason"] for row in load_frames(store, KEY).to_pylist()}
@@ -241,7 +242,7 @@ def test_news_of_unusable_frames_are_recorded(
 
 
 def test_an_unusable_frame_that_left_the_backlog_stays_recorded_when_others_are_fetched_again(
-    store: FolderStore,
+    store: Store,
 ) -> None:
     pack(store, make_backlog(1), Downloads({101: "gone (404)", 102: "empty"}))
     retry = Downloads()
@@ -252,7 +253,7 @@ def test_an_unusable_frame_that_left_the_backlog_stays_recorded_when_others_are_
     assert_sound(store)
 
 
-def test_a_failed_retry_of_an_unusable_frame_keeps_its_record(store: FolderStore) -> None:
+def test_a_failed_retry_of_an_unusable_frame_keeps_its_record(store: Store) -> None:
     pack(store, make_backlog(2), Downloads({101: "gone (404)", 201: "empty"}))
     report = pack(store, make_backlog(2), Downloads(failed={101: "timed out"}), retry_unusable=True)
     assert set(report.incomplete) == {1}
@@ -261,7 +262,7 @@ def test_a_failed_retry_of_an_unusable_frame_keeps_its_record(store: FolderStore
     assert_sound(store)
 
 
-def test_a_sequence_with_a_passing_failure_is_left_out_and_holds_up_nobody(store: FolderStore) -> None:
+def test_a_sequence_with_a_passing_failure_is_left_out_and_holds_up_nobody(store: Store) -> None:
     report = pack(store, make_backlog(3), Downloads(failed={201: "HTTP 503 after 8 attempts"}))
     assert set(report.incomplete) == {2}
     assert "HTTP 503 after 8 attempts" in report.incomplete[2]
@@ -272,20 +273,20 @@ def test_a_sequence_with_a_passing_failure_is_left_out_and_holds_up_nobody(store
     assert_sound(store)
 
 
-def test_a_grown_sequence_that_fails_keeps_its_held_frames_live(store: FolderStore) -> None:
+def test_a_grown_sequence_that_fails_keeps_its_held_frames_live(store: Store) -> None:
     pack(store, make_backlog(1))
     report = pack(store, [make_sequence(1, [100, 101, 102, 150])], Downloads(failed={150: "timed out"}))
     assert not report.changed
     assert held_ids(store) == [100, 101, 102]
 
 
-def test_a_sequence_whose_held_frames_are_damaged_holds_up_nobody(store: FolderStore) -> None:
+def test_a_sequence_whose_held_frames_are_damaged_holds_up_nobody(store: Store) -> None:
     pack(store, make_backlog(2))
     row = load_frames(store, KEY).to_pylist()[0]
-    tar = store.root / tar_path(KEY, row["shard"])
-    data = bytearray(tar.read_bytes())
+    tar = tar_path(KEY, row["shard"])
+    data = bytearray(store.read(tar))
     data[row["offset"] + 50] ^= 1
-    tar.write_bytes(data)
+    store.write(tar, bytes(data))
     grown = [make_sequence(which, [*range(which * 100, which * 100 + 3), which * 100 + 50]) for which in (1, 2)]
     report = pack(store, grown)
     assert set(report.incomplete) == {1}
@@ -301,9 +302,7 @@ def test_a_sequence_whose_held_frames_are_damaged_holds_up_nobody(store: FolderS
         [make_sequence(1, [])],  # a sequence without any detection has nothing to hold
     ],
 )
-def test_an_organization_with_nothing_to_store_has_an_empty_catalog(
-    store: FolderStore, backlog: list[Sequence]
-) -> None:
+def test_an_organization_with_nothing_to_store_has_an_empty_catalog(store: Store, backlog: list[Sequence]) -> None:
     report = pack(store, backlog)
     assert report.changed
     assert load_catalog(store, KEY).shards == ()
@@ -312,13 +311,13 @@ def test_an_organization_with_nothing_to_store_has_an_empty_catalog(
     assert_sound(store)
 
 
-def test_an_organization_that_was_never_packed_has_no_frames(store: FolderStore) -> None:
+def test_an_organization_that_was_never_packed_has_no_frames(store: Store) -> None:
     assert load_catalog(store, KEY) is None
     assert load_frames(store, KEY, ["detection_id"]).column_names == ["detection_id", "shard"]
     assert len(load_frames(store, KEY)) == 0
 
 
-def test_what_is_finished_is_kept_when_the_download_stops(store: FolderStore) -> None:
+def test_what_is_finished_is_kept_when_the_download_stops(store: Store) -> None:
     def stops(wanted: Iterable[WantedSequence]) -> Iterator[DownloadedSequence]:
         for count, item in enumerate(Downloads()(wanted)):
             if count == 3:
@@ -331,7 +330,7 @@ def test_what_is_finished_is_kept_when_the_download_stops(store: FolderStore) ->
     assert_sound(store)
 
 
-def test_a_download_that_ends_early_leaves_the_rest_incomplete(store: FolderStore) -> None:
+def test_a_download_that_ends_early_leaves_the_rest_incomplete(store: Store) -> None:
     def ends(wanted: Iterable[WantedSequence]) -> Iterator[DownloadedSequence]:
         yield next(Downloads()(wanted))
 
@@ -340,7 +339,7 @@ def test_a_download_that_ends_early_leaves_the_rest_incomplete(store: FolderStor
     assert held_ids(store) == [100, 101, 102]
 
 
-def test_a_sequence_brought_twice_is_refused(store: FolderStore) -> None:
+def test_a_sequence_brought_twice_is_refused(store: Store) -> None:
     def twice(wanted: Iterable[WantedSequence]) -> Iterator[DownloadedSequence]:
         for item in Downloads()(wanted):
             yield item
@@ -350,12 +349,12 @@ def test_a_sequence_brought_twice_is_refused(store: FolderStore) -> None:
         pack_frames(store, KEY, make_backlog(1), twice)
 
 
-def test_a_sequence_listed_twice_is_packed_once(store: FolderStore) -> None:
+def test_a_sequence_listed_twice_is_packed_once(store: Store) -> None:
     report = pack(store, [*make_backlog(2), *make_backlog(2)])
     assert (report.n_sequences, report.n_sequences_packed, report.n_frames_live) == (2, 2, 6)
 
 
-def test_sequences_and_downloads_are_read_one_at_a_time(store: FolderStore) -> None:
+def test_sequences_and_downloads_are_read_one_at_a_time(store: Store) -> None:
     listed: list[int] = []
     ahead: list[int] = []
 
@@ -373,27 +372,27 @@ def test_sequences_and_downloads_are_read_one_at_a_time(store: FolderStore) -> N
     assert ahead == [0] * 20
 
 
-def test_leftovers_of_a_dead_run_are_swept_and_foreign_files_are_not(store: FolderStore) -> None:
+def test_leftovers_of_a_dead_run_are_swept_and_foreign_files_are_not(place: Place, store: Store) -> None:
     pack(store, make_backlog(1))
-    folder = store.root / "shards" / f"organization={KEY}"
-    dead = ["000002-0123abcd.tar", "000002-0123abcd.parquet", ".000003-0123abcd.tar.1f2e3d4c.tmp"]
-    for name in [*dead, "notes.txt"]:
-        (folder / name).write_bytes(b"left behind")
-    assert set(verify_shards(store).leftovers) == {f"shards/organization={KEY}/{name}" for name in dead[:2]}
-    report = pack(store, make_backlog(1))
-    assert {Path(path).name for path in report.swept} == set(dead)
-    assert (folder / "notes.txt").exists()
+    folder = f"shards/organization={KEY}"
+    dead = {f"{folder}/{name}" for name in ("000002-0123abcd.tar", "000002-0123abcd.parquet")}
+    for path in [*dead, f"{folder}/notes.txt"]:
+        store.write(path, b"left behind")
+    assert set(verify_shards(store).leftovers) == dead
+    place.bury_writers()
+    assert set(pack(store, make_backlog(1)).swept) == dead
+    assert store.read(f"{folder}/notes.txt") == b"left behind"
     assert_sound(store)
 
 
-def test_a_lost_catalog_is_an_error_and_costs_no_shard(store: FolderStore) -> None:
+def test_a_lost_catalog_is_an_error_and_costs_no_shard(store: Store) -> None:
     pack(store, make_backlog(2))
     store.delete(catalog_path(KEY))
-    before = shard_files(store)
+    before = shard_objects(store)
     for act in (lambda: pack(store, make_backlog(2)), lambda: load_frames(store, KEY)):
         with pytest.raises(ShardError, match="triage shards reindex"):
             act()
-    assert shard_files(store) == before
+    assert shard_objects(store) == before
 
 
 @pytest.mark.parametrize(
@@ -407,16 +406,16 @@ def test_a_lost_catalog_is_an_error_and_costs_no_shard(store: FolderStore) -> No
     ],
 )
 def test_a_catalog_that_cannot_be_used_stops_everything(
-    store: FolderStore, content: bytes, error: type[Exception], text: str
+    store: Store, content: bytes, error: type[Exception], text: str
 ) -> None:
     pack(store, make_backlog(2))
     store.write(catalog_path(KEY), content)
-    before = shard_files(store)
+    before = shard_objects(store)
     with pytest.raises(error, match=text):
         load_frames(store, KEY)
     with pytest.raises(error, match=text):
         pack(store, make_backlog(3))
-    assert shard_files(store) == before
+    assert shard_objects(store) == before
     [fault] = verify_shards(store).faults
     assert isinstance(fault, error)
     assert check_layout(store, KEY) == str(fault)
@@ -454,6 +453,6 @@ def test_whatever_is_packed_in_any_number_of_runs_is_read_back(
     assert_sound(store)
 
 
-def test_times_keep_their_microseconds(store: FolderStore) -> None:
+def test_times_keep_their_microseconds(store: Store) -> None:
     pack(store, [make_sequence(0, [5])])
     assert load_frames(store, KEY)["recorded_at"][0].as_py() == EPOCH
