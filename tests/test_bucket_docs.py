@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import dagster as dg
-import pytest
 import yaml
 
 from tests.s3_server import PLAIN, S3Server
@@ -22,7 +21,6 @@ def talk() -> None:
 
 
 def test_the_compute_logs_of_the_document_are_in_the_bucket(s3: S3Server, tmp_path: Path) -> None:
-    pytest.importorskip("dagster_aws", reason="NOT TESTED, compute logs in a bucket: dagster-aws is not installed")
     (snippet,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
     settings = yaml.safe_load(snippet)
     settings["compute_logs"]["config"]["bucket"] = PLAIN
