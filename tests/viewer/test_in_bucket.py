@@ -14,9 +14,9 @@ from triage_viewer.context import Context
 from typer.testing import CliRunner
 
 from tests.s3_server import EXPIRED, PLAIN, READER, STRANGER, WRITER, S3Server, become, expiring
-from tests.shards.shard_backlogs import KEY
+from tests.shards.shard_backlogs import KEY, make_sequence
 from tests.viewer.conftest import serve
-from tests.viewer.frames_store import fill, picture
+from tests.viewer.frames_store import fill, pack, picture
 from triage_assets.cli import app
 from triage_assets.folder_store import FolderStore
 from triage_assets.grouping import regroup, write_snapshot
@@ -125,6 +125,21 @@ def test_parts_and_tags_are_answered_as_from_a_folder(client: httpx.Client, s3: 
         answer = client.get(address, headers={"If-None-Match": known})
         assert (answer.status_code, answer.content) == (304, b"")
     assert [path for path, _ in s3.ranges if path.endswith(".tar")] == []
+
+
+def test_of_a_listed_sequence_only_its_organizations_shards_are_read(
+    store: Store, tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a viewer whose review database has never heard of it."""
+    become(monkeypatch, WRITER)
+    pack(open_store(LOCATION), [make_sequence(50, [5000])], "aaa-1")
+    become(monkeypatch, READER)
+    s3.ranges.clear()
+    with viewing(store, tmp_path) as client:
+        client.get("/api/v1/triage/rows")
+        assert client.get(FRAME).status_code == 200
+        assert [path for path, _ in s3.ranges if "aaa-1" in path] == []
+        assert client.get("/api/v1/frames/5000").content == picture(5000)
 
 
 # An address, and the most requests that an answer takes once it was given before: what it reads, and looking whether

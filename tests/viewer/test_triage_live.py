@@ -4,8 +4,10 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,13 @@ import httpx
 import pytest
 from triage_viewer.backlog import live
 from triage_viewer.backlog.live import LiveBacklog
+from triage_viewer.frames.kept import Kept
 
 from tests.viewer.triage_stores import serve_store, store_split
 from triage_assets.errors import NoWorklists, WorklistsUnusable
 from triage_assets.folder_store import FolderStore
 from triage_assets.review.records import Stage
+from triage_assets.store import StoredObject
 
 TRIAGE = "/api/v1/triage"
 ROUTES = (
@@ -264,14 +268,58 @@ def test_what_nobody_should_ask_is_refused_with_a_sentence(store: FolderStore) -
 
 
 def test_many_who_ask_during_the_first_load_get_the_same_answer(store: FolderStore) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     store_split(store)
     backlog = LiveBacklog(store)
     with ThreadPoolExecutor(8) as people:
         found = {id(each) for each in people.map(lambda _: backlog.current(), range(8))}
     backlog.close()
     assert len(found) == 1
+
+
+class SlowStore(FolderStore):
+    """Says what there is of an object only while ``answers`` is set."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.answers = threading.Event()
+        self.answers.set()
+        self.asked = threading.Event()
+
+    def find(self, path: str) -> StoredObject | None:
+        self.asked.set()
+        assert self.answers.wait(60)
+        return super().find(path)
+
+
+def test_nobody_who_can_be_served_from_what_is_known_waits_for_a_store(store: FolderStore) -> None:
+    store_split(store)
+    slow = SlowStore(store.root)
+    backlog = LiveBacklog(slow)
+    before = backlog.current()
+    slow.answers.clear()
+    slow.asked.clear()
+    try:
+        assert [backlog.current() for _ in range(3)] == [before] * 3
+        assert slow.asked.wait(60), "it was looked at all the same"
+    finally:
+        slow.answers.set()
+        backlog.close()
+
+
+def test_what_is_made_of_a_file_is_given_while_somebody_else_looks_whether_it_is_another(store: FolderStore) -> None:
+    store.write("x", b"1")
+    slow = SlowStore(store.root)
+    kept = Kept(slow, "x", lambda found: slow.read(found.path))
+    assert kept.get() == b"1"
+    slow.answers.clear()
+    slow.asked.clear()
+    with ThreadPoolExecutor(1) as other:
+        looking = other.submit(kept.get, at_once=True)
+        assert slow.asked.wait(60)
+        store.write("x", b"22")
+        assert kept.get() == b"1"
+        slow.answers.set()
+        assert looking.result(60) == b"22"
 
 
 def test_a_trouble_is_another_error_for_everybody_who_is_told(store: FolderStore) -> None:
