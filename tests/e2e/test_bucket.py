@@ -25,12 +25,13 @@ from .readings import read_lists
 from .test_pipeline import ASSETS
 
 LOCATION = f"s3://{PLAIN}/triage"
+N = 6
 
 
 @pytest.fixture
 def in_bucket(make_workplace: Callable[..., Workplace], s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    """Twelve sequences wait; the store is in a bucket, and what cannot be there in this user's data folder."""
-    workplace = make_workplace()
+    """Six sequences wait; the store is in a bucket, and what cannot be there in this user's data folder."""
+    workplace = make_workplace(N)
     monkeypatch.setenv("TRIAGE_STORE", LOCATION)
     monkeypatch.setenv("XDG_DATA_HOME", str(workplace.folder / "home"))
     return replace(workplace, store=open_store(LOCATION))
@@ -63,7 +64,7 @@ def test_a_backlog_becomes_worklists_in_a_bucket_and_a_second_run_does_no_work(i
     first = in_bucket.triage("run")
     lists = read_lists(store)
     assert set.union(*lists.values()) == in_bucket.backlog_ids()
-    assert "12 sequences scored" in first.output
+    assert f"{N} sequences scored" in first.output
     before, requests, events = contents(store), in_bucket.server.counts["image"], in_bucket.materializations(*ASSETS)
     assert not (in_bucket.folder / "data").exists()
     assert list((in_bucket.folder / "home").rglob("review.sqlite")) != []
@@ -109,7 +110,7 @@ def test_predictions_alone_are_made_from_what_is_in_the_bucket(in_bucket: Workpl
     with open_instance() as instance:
         outcome = materialize(instance, ["predictions"])
     assert outcome.troubles == ()
-    assert outcome.metadata["predictions"]["scored_now"] == 12
+    assert outcome.metadata["predictions"]["scored_now"] == N
     assert in_bucket.server.counts.total() == requests
 
 
@@ -149,8 +150,8 @@ def test_whoever_may_only_read_sees_everything_in_the_viewer_and_nothing_is_writ
         assert hashlib.sha256(image.content).hexdigest() == frame["sha256"]
         part = client.get(f"/frames/{frame['detection_id']}", headers={"Range": "bytes=10-19"})
         assert (part.status_code, part.content) == (206, image.content[10:20])
-        assert client.get("/run").json()["worklists"]["stored"]["counts"]["sequences"] == 12
-        assert client.post("/sequence_groups/assign").json()["processed"] == 12
+        assert client.get("/run").json()["worklists"]["stored"]["counts"]["sequences"] == N
+        assert client.post("/sequence_groups/assign").json()["processed"] == N
     assert s3.writes[n_writes:] == []
 
 
