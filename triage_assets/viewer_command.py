@@ -149,6 +149,6 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
         raise SettingsError(
             f"The viewer cannot listen on port {port}",
             found=error.strerror or str(error),
-            do="Give another --port, or an address of this machine as --host.",
+            do="Give another --port (make demo PORT=8766), or an address of this machine as --host.",
         ) from None
     return listening

@@ -31,6 +31,7 @@ def test_every_asset_has_its_counts(page: Page, address: str, screenshot: Callab
     screenshot(page, "run-light")
     page.get_by_role("region", name="predictions").get_by_text("Details").click()
     expect(page.get_by_role("table", name="Backlog by model")).to_be_visible()
+    expect(page.get_by_role("region", name="predictions")).to_contain_text("as version")
 
 
 @pytest.mark.parametrize(("width", "colors"), [(1440, "dark"), (1024, "light")])

@@ -1267,6 +1267,8 @@ export interface components {
         /**
          * MaterializationRead
          * @description A materialization that Dagster remembers: ``run_state`` is null where it has forgotten the run, or had none.
+         *
+         *     ``data_version`` is a digest of what was made, ``code_version`` of what made it, where the asset says so.
          */
         MaterializationRead: {
             /**
@@ -1274,6 +1276,10 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Code Version */
+            code_version: string | null;
+            /** Data Version */
+            data_version: string | null;
             /** Run Id */
             run_id: string | null;
             /** Run State */
@@ -1441,6 +1447,10 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Code Version */
+            code_version: string | null;
+            /** Data Version */
+            data_version: string | null;
             /** Key */
             key: string;
             /** Run Id */
