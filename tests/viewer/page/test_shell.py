@@ -46,7 +46,7 @@ def test_a_page_names_the_window_and_begins_where_it_begins(page: Page, address:
 
 def test_what_changes_on_a_page_leaves_the_keyboard_where_it_is(page: Page, address: str) -> None:
     page.goto(f"{address}/triage")
-    labeled = page.get_by_role("button", name="Labeled").first
+    labeled = page.get_by_role("region", name="Counts").get_by_role("button", name="Labeled")
     labeled.click()
     expect(page).to_have_url(re.compile("bucket=labeled"))
     expect(labeled).to_be_focused()

@@ -60,11 +60,11 @@ def test_the_slider_moves_every_count_and_asks_for_rows_once_it_rests(page: Page
     slider = page.get_by_role("slider", name="Threshold slider")
     expect(total_said(page)).to_contain_text("of 60")
     with requests_of(page, "rows") as rows, requests_of(page, "scores") as scores:
-        # As quick as a held key, however busy the machine is: no timer comes between two of them.
-        number = slider.evaluate(_TEN_STEPS)
-        _expect_counts(page, address, 0.45)
-        page.wait_for_url("**threshold=0.45")
-        page.wait_for_load_state("networkidle")
+        with page.expect_response("**/rows?**threshold=0.45**"):
+            # As quick as a held key, however busy the machine is: no timer comes between two of them.
+            number = slider.evaluate(_TEN_STEPS)
+            _expect_counts(page, address, 0.45)
+        expect(page).to_have_url(re.compile("threshold=0.45$"))
     assert number == [f"{step / 100:.2f}" for step in range(36, 46)]
     assert scores == []
     assert ["threshold=0.45" in url for url in rows] == [True]
