@@ -367,3 +367,24 @@ def test_annotating_is_possible_for_everybody(
         expect(page.get_by_role("button", name="Save and go on")).to_be_in_viewport()
         assert serious_findings(page) == []
         screenshot(page, f"annotate-{width}-{colors}")
+
+
+def test_a_server_that_was_away_is_saved_to_once_it_is_back(
+    address: str, group: dict[str, Any], open_page: OpenPage
+) -> None:
+    first = ids(group)[0]
+    with open_page(f"{address}/annotate/{first}", expects=("ERR_FAILED",)) as page:
+        shows(page, first)
+        standing = f"**/api/v1/sequences/{first}/standing"
+        page.route("**/api/v1/**", lambda route: route.abort())
+        page.keyboard.press("a")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Not saved: The server does not answer")).to_be_visible()
+        # It gives up asking by itself after a while, and then asks every few seconds.
+        for _ in range(6):
+            page.wait_for_event("requestfailed", lambda request: request.url.endswith("/standing"))
+        page.unroute("**/api/v1/**")
+        with page.expect_response(standing):
+            pass
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(f"Saved sequence {first}: antenna.")).to_be_visible()

@@ -70,6 +70,24 @@ def test_the_slider_moves_every_count_and_asks_for_rows_once_it_rests(page: Page
     assert ["threshold=0.45" in url for url in rows] == [True]
 
 
+def test_what_an_address_says_and_nobody_understands_is_named(page: Page, address: str) -> None:
+    page.goto(f"{address}/triage?threshold=abc&bucket=zzz")
+    said = page.get_by_role("alert").filter(has_text="which means nothing here")
+    expect(said).to_contain_text("threshold=abc")
+    expect(said).to_contain_text("bucket=zzz")
+    _expect_counts(page, address, 0.35)
+
+
+def test_the_keyboard_is_where_it_was_once_a_question_is_answered(page: Page, address: str) -> None:
+    page.goto(f"{address}/triage")
+    opener = page.get_by_role("button", name="Write these worklists…")
+    opener.click()
+    expect(page.get_by_role("dialog")).to_contain_text("TRIAGE_STORE=")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(opener).to_be_focused()
+
+
 @pytest.mark.parametrize(
     ("keys", "threshold"),
     [
