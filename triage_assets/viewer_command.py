@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from triage_assets.settings import Settings
 
 _BACKLOG = 2048  # uvicorn's own
+_LAST_ANSWERS_SECONDS = 5
 
 
 def viewer(
@@ -64,7 +65,11 @@ def viewer(
                 _warn_of_plain_http(rules, address)
                 # What happens is logged, each request is not. What proxies say is believed by the rules alone.
                 config = uvicorn.Config(
-                    create_app(context, rules), log_level="warning", access_log=False, proxy_headers=False
+                    create_app(context, rules),
+                    log_level="warning",
+                    access_log=False,
+                    proxy_headers=False,
+                    timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
                 )
                 uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:
@@ -150,6 +155,6 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
         raise SettingsError(
             f"The viewer cannot listen on port {port}",
             found=error.strerror or str(error),
-            do="Give another --port, or an address of this machine as --host.",
+            do="Give another --port (make demo PORT=8766), or an address of this machine as --host.",
         ) from None
     return listening

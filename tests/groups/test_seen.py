@@ -52,7 +52,7 @@ def test_what_is_as_it_was_seen_is_replaced(decisions: Decisions) -> None:
         (lambda d: d.annotate(12, ANTENNA, seen=Seen(1), by="bob"), "Sequence 12 has no annotation"),
         (
             lambda d: d.update_group(2, GroupChange(is_unsure=True), seen=Seen(1), by="bob"),
-            "Group 2 has changed; .* carl",
+            "Group 2 has changed since it was looked at; .* carl",
         ),
         (
             lambda d: d.update_group(3, GroupChange(is_unsure=True), seen=Seen(9), by="bob"),

@@ -25,11 +25,13 @@ from triage_viewer.run.instance import NoInstanceError, Remembered
 from tests.e2e.conftest import PROJECT, Workplace
 from tests.viewer.conftest import serve
 from triage_assets.annotator.snapshot import snapshot_path, stored_keys
+from triage_assets.demo import DEMO_MODEL
 from triage_assets.demo.backlog import DemoBacklog
 from triage_assets.demo.server import DemoAnnotator
 from triage_assets.folder_store import FolderStore
 from triage_assets.orchestrate import materialize, open_instance
 from triage_assets.review.database import open_review
+from triage_assets.scoring.identity import model_fingerprint
 from triage_assets.settings import DAGSTER_URL
 
 RUN, FACETS = "/api/v1/run", "/api/v1/triage/facets"
@@ -147,6 +149,13 @@ def test_every_asset_is_told_as_the_store_and_dagster_have_it(here: Path) -> Non
         assert events["behind"] == []
         assert {each["is_passed"] for each in events["checks"]} == {True}
         assert {each["key"] for each in events["checks"]} == {None}
+    for name in ASSETS:
+        events = run[name]["events"]
+        made = [events["last"], *events["organizations"]]
+        assert all(each["data_version"] for each in made), name
+        assert {each["code_version"] for each in made} == {
+            model_fingerprint(DEMO_MODEL) if name == "predictions" else None
+        }, name
 
 
 def test_what_the_worklists_are_behind_is_counted(here: Path) -> None:

@@ -31,6 +31,7 @@ def test_a_sequence_says_where_it_stands(
         "recorded_at": f"2026-07-01T12:{sequence_id}:00Z",
         "last_seen_at": f"2026-07-01T12:{sequence_id}:00Z",
         "group_id": group_id,
+        "group": None if group_id is None else {"id": 2, "is_validated": True, "label": None, "member_count": 5},
         "is_group_excluded": is_group_excluded,
         "excluded_from": excluded_from,
         "skipped_reason": None,

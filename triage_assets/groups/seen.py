@@ -26,9 +26,9 @@ def require_seen_annotation(read: Reader, sequence_id: int, stored: StoredAnnota
     if stored is None:
         raise ChangedMeanwhile(f"Sequence {sequence_id} has no annotation", expected=f"revision {seen.revision} of it")
     last = read.decision_at(stored.updated_at)
-    who = _describe(last) if last else f"by the assignment at {stored.updated_at:%Y-%m-%d %H:%M:%S} UTC"
+    who = _describe(last) if last else f"the assignment at {stored.updated_at:%Y-%m-%d %H:%M:%S} UTC"
     raise ChangedMeanwhile(
-        f"The annotation of sequence {sequence_id} was written {who}",
+        f"The annotation of sequence {sequence_id} was written by {who}",
         found=f"revision {stored.revision}",
         expected="no annotation" if seen.revision is None else f"revision {seen.revision}",
         do="Load the sequence again: nothing of yours was saved.",
@@ -41,7 +41,7 @@ def require_seen_group(read: Reader, group: Group, seen: Seen | None) -> None:
         return
     last = read.last_decision(group.id)
     # Members that join and scores change it as well, and are nobody's decision.
-    who = f"; somebody last decided about it {_describe(last)}" if last else ""
+    who = f" since it was looked at; the last decision is by {_describe(last)}" if last else ""
     raise ChangedMeanwhile(
         f"Group {group.id} has changed{who}",
         found=f"revision {group.revision}",
@@ -52,4 +52,4 @@ def require_seen_group(read: Reader, group: Group, seen: Seen | None) -> None:
 
 def _describe(decision: Decision) -> str:
     by = decision.by or "the assignment"
-    return f"by {by} ({decision.action}) at {decision.at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{by} ({decision.action}) at {decision.at:%Y-%m-%d %H:%M:%S} UTC"

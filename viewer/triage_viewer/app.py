@@ -31,6 +31,7 @@ async def _load_early(app: FastAPI) -> AsyncIterator[None]:
     app.state.backlog.start()
     yield
     app.state.backlog.close()
+    app.state.frames.close()
 
 
 def create_app(

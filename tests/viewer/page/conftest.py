@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect, sync_playwright
 from triage_viewer.access.rules import LOCAL, AccessRules
 from triage_viewer.context import Context
 from triage_viewer.page_files import PAGE
@@ -92,9 +92,12 @@ def address(store: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Chromium without a window.
+
+    Playwright's event loop is this thread's running one until it ends: no other module's test could have its own.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -136,6 +139,17 @@ def open_page(browser: Browser) -> OpenPage:
         assert faults == []
 
     return open_one
+
+
+def hold_requests(page: Page, pattern: str) -> list[Route]:
+    """The requests of that address from now on, which wait until the test answers them."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(pattern, hold)
+    return held
 
 
 @pytest.fixture

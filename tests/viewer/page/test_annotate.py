@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.viewer.page.axe import serious_findings
-from tests.viewer.page.conftest import OpenPage
+from tests.viewer.page.conftest import OpenPage, hold_requests
 from tests.viewer.page.people_at_groups import (
     annotate,
     change_group,
@@ -100,6 +100,53 @@ def test_arrows_are_the_players_and_a_label_is_given_from_its_slider(
         shows(page, following)
         assert page.url.endswith("hide=boxes"), "what is drawn is the same all along the queue"
     assert labels_of(address, first) == ["antenna"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"status": 412, "json": {"detail": "It changed."}}, "was not saved: It changed."),
+        (None, "is saved."),  # as the server answers
+    ],
+)
+def test_whoever_left_before_the_answer_is_told_where_they_are(
+    address: str, group: dict[str, Any], open_page: OpenPage, answer: dict[str, Any] | None, said: str
+) -> None:
+    first = ids(group)[0]
+    with open_page(f"{address}/annotate/{first}", expects=CHANGED) as page:
+        waiting = hold_requests(page, "**/api/v1/annotations/sequences/*")
+        shows(page, first)
+        page.keyboard.press("a")
+        with page.expect_request("**/api/v1/annotations/sequences/*"):
+            page.keyboard.press("Enter")
+        page.get_by_role("link", name="Run", exact=True).click()
+        expect(page.get_by_role("heading", name="Run", exact=True)).to_be_visible()
+        [route] = waiting
+        if answer is None:
+            route.continue_()
+        else:
+            route.fulfill(**answer)
+        expect(page.get_by_text(f"Sequence {first} {said}")).to_be_visible()
+    assert labels_of(address, first) == (["antenna"] if answer is None else [])
+
+
+def test_a_refusal_that_comes_after_the_next_is_shown_names_its_own(
+    address: str, group: dict[str, Any], open_page: OpenPage
+) -> None:
+    first, following, _ = ids(group)
+    with open_page(f"{address}/annotate/{first}?queue=group%3Fgroup%3D{group['id']}", expects=CHANGED) as page:
+        waiting = hold_requests(page, "**/api/v1/annotations/sequences/*")
+        shows(page, first)
+        page.keyboard.press("a")
+        with page.expect_request("**/api/v1/annotations/sequences/*"):
+            page.keyboard.press("Enter")
+        page.keyboard.press("s")
+        shows(page, following)
+        waiting[0].fulfill(status=412, json={"detail": "It changed."})
+        expect(page.get_by_text(f"Sequence {first} was not saved: It changed.")).to_be_visible()
+        page.keyboard.press("z")
+        shows(page, first)
+        expect(page.get_by_role("radio", name="antenna", exact=True)).to_be_checked()
 
 
 def test_looking_for_the_next_tells_how_many_it_passed_and_is_left(
@@ -320,3 +367,24 @@ def test_annotating_is_possible_for_everybody(
         expect(page.get_by_role("button", name="Save and go on")).to_be_in_viewport()
         assert serious_findings(page) == []
         screenshot(page, f"annotate-{width}-{colors}")
+
+
+def test_a_server_that_was_away_is_saved_to_once_it_is_back(
+    address: str, group: dict[str, Any], open_page: OpenPage
+) -> None:
+    first = ids(group)[0]
+    with open_page(f"{address}/annotate/{first}", expects=("ERR_FAILED",)) as page:
+        shows(page, first)
+        standing = f"**/api/v1/sequences/{first}/standing"
+        page.route("**/api/v1/**", lambda route: route.abort())
+        page.keyboard.press("a")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Not saved: The server does not answer")).to_be_visible()
+        # It gives up asking by itself after a while, and then asks every few seconds.
+        for _ in range(6):
+            page.wait_for_event("requestfailed", lambda request: request.url.endswith("/standing"))
+        page.unroute("**/api/v1/**")
+        with page.expect_response(standing):
+            pass
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(f"Saved sequence {first}: antenna.")).to_be_visible()

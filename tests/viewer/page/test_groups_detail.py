@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.viewer.page.axe import serious_findings
-from tests.viewer.page.conftest import OpenPage
+from tests.viewer.page.conftest import OpenPage, hold_requests
 from tests.viewer.page.people_at_groups import (
     annotate,
     change_group,
@@ -125,6 +125,32 @@ def test_one_label_goes_to_every_member_that_is_not_locked(
         assert get_standing(address, each)["annotation"]["false_positive_types"] == ["antenna"]
     assert get_standing(address, locked)["annotation"]["smoke_types"] == ["industrial"]
     screenshot(detail, "group-labelled")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"status": 503, "json": {"detail": "Not now."}}, "were not labelled: Not now."),
+        (None, "3 members labelled."),  # as the server answers
+    ],
+)
+def test_whoever_left_a_group_is_told_how_its_labelling_ended(
+    address: str, group: dict[str, Any], open_page: OpenPage, answer: dict[str, Any] | None, said: str
+) -> None:
+    with open_page(f"{address}/groups/{group['id']}", expects=("503",)) as page:
+        waiting = hold_requests(page, "**/api/v1/annotations/sequences/bulk")
+        choose_label(page, "antenna")
+        page.get_by_role("button", name="Label 3 members as antenna").click()
+        with page.expect_request("**/api/v1/annotations/sequences/bulk"):
+            page.get_by_role("dialog").get_by_role("button", name="Label 3 members").click()
+        page.get_by_role("link", name="Run", exact=True).click()
+        expect(page.get_by_role("heading", name="Run", exact=True)).to_be_visible()
+        [route] = waiting
+        if answer is None:
+            route.continue_()
+        else:
+            route.fulfill(**answer)
+        expect(page.get_by_role("status").get_by_text(said)).to_be_visible()
 
 
 def test_a_label_against_the_groups_takes_an_explicit_yes(

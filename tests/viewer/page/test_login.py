@@ -66,8 +66,11 @@ def test_a_session_that_is_over_asks_again_and_goes_on(address: str, clock: Cloc
         # Not a real click: it would bring the window to the front, which makes the page ask by itself and be gone.
         page.get_by_role("link", name="Run", exact=True).dispatch_event("click")
         expect(page.get_by_role("heading", name="Log in to Triage")).to_be_visible()
+        expect(page.get_by_label("Name")).to_be_focused()
+        expect(page).to_have_title("Log in · Triage")
         log_in(page, "rita")
         expect(page.get_by_role("heading", name="Run", exact=True)).to_be_visible()
+        expect(page).to_have_title("Run · Triage")
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,7 @@ def test_whoever_logs_out_leaves_nothing_to_see(address: str, open_page: OpenPag
         expect(page.get_by_role("heading", name="Log in to Triage")).to_be_visible()
         page.go_back()
         page.go_forward()
+        expect(page.get_by_role("heading", name="Log in to Triage")).to_be_visible()
         expect(page.get_by_role("heading", name="Run", exact=True)).to_have_count(0)
 
 

@@ -31,6 +31,7 @@ def test_every_asset_has_its_counts(page: Page, address: str, screenshot: Callab
     screenshot(page, "run-light")
     page.get_by_role("region", name="predictions").get_by_text("Details").click()
     expect(page.get_by_role("table", name="Backlog by model")).to_be_visible()
+    expect(page.get_by_role("region", name="predictions")).to_contain_text("as version")
 
 
 @pytest.mark.parametrize(("width", "colors"), [(1440, "dark"), (1024, "light")])
@@ -65,3 +66,11 @@ def test_what_is_not_made_yet_is_still_to_be_done(store: Path, open_page: OpenPa
     shutil.rmtree(store / "worklists")
     with served(store) as address, open_page(f"{address}/run") as page:
         expect(page.get_by_text("There are no worklists yet: triage worklists")).to_be_visible()
+
+
+def test_a_shard_that_is_gone_is_named(store: Path, open_page: OpenPage) -> None:
+    tar = next((store / "shards").rglob("*.tar"))
+    tar.unlink()
+    with served(store) as address, open_page(f"{address}/run") as page:
+        expect(page.get_by_role("region", name="frame shards")).to_contain_text(f"Shards that are gone: {tar.stem}")
+        expect(page.get_by_text("Everything is made of what there is now.")).to_have_count(0)

@@ -183,11 +183,10 @@ def test_an_address_of_something_else_opens_as_usual(page: Page, address: str, a
 def test_the_next_frames_are_fetched_before_they_are_wanted(page: Page, address: str, alarm: Found) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    open_sequence(page, address, alarm["sequence_id"])
-    page.wait_for_load_state("networkidle")
     following = alarm["frames"][trigger_number(alarm)]["detection_id"]
+    with page.expect_response(lambda each: f"/frames/{following}?" in each.url and "crop" not in each.url):
+        open_sequence(page, address, alarm["sequence_id"])
     before = [url for url in asked if f"/frames/{following}?" in url and "crop" not in url]
-    assert before
     page.keyboard.press("ArrowRight")
     expect_frame(page, trigger_number(alarm) + 1, alarm["n_frames"])
     after = [url for url in asked if f"/frames/{following}?" in url and "crop" not in url]

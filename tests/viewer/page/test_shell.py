@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -46,7 +47,7 @@ def test_a_page_names_the_window_and_begins_where_it_begins(page: Page, address:
 
 def test_what_changes_on_a_page_leaves_the_keyboard_where_it_is(page: Page, address: str) -> None:
     page.goto(f"{address}/triage")
-    labeled = page.get_by_role("button", name="Labeled").first
+    labeled = page.get_by_role("region", name="Counts").get_by_role("button", name="Labeled")
     labeled.click()
     expect(page).to_have_url(re.compile("bucket=labeled"))
     expect(labeled).to_be_focused()
@@ -82,8 +83,10 @@ def test_every_trouble_stays_until_it_is_dismissed_and_is_gone_with_who_had_it(
         expect(page.get_by_text("Not now.")).to_have_count(0)
 
 
-def test_the_badge_counts_what_the_list_has(page: Page, screenshot: Callable[[Page, str], None]) -> None:
-    expect(page.get_by_role("link", name="Groups")).to_contain_text("unlabeled")
+def test_the_badge_counts_what_the_list_has(page: Page, address: str, screenshot: Callable[[Page, str], None]) -> None:
+    total = httpx.get(f"{address}/api/v1/sequence_groups/").raise_for_status().json()["total"]
+    assert total > 0
+    expect(page.get_by_role("link", name="Groups")).to_have_text(re.compile(rf"^Groups\s*{total}\s*unlabeled$"))
     screenshot(page, "shell")
 
 

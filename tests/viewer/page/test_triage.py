@@ -60,14 +60,32 @@ def test_the_slider_moves_every_count_and_asks_for_rows_once_it_rests(page: Page
     slider = page.get_by_role("slider", name="Threshold slider")
     expect(total_said(page)).to_contain_text("of 60")
     with requests_of(page, "rows") as rows, requests_of(page, "scores") as scores:
-        # As quick as a held key, however busy the machine is: no timer comes between two of them.
-        number = slider.evaluate(_TEN_STEPS)
-        _expect_counts(page, address, 0.45)
-        page.wait_for_url("**threshold=0.45")
-        page.wait_for_load_state("networkidle")
+        with page.expect_response("**/rows?**threshold=0.45**"):
+            # As quick as a held key, however busy the machine is: no timer comes between two of them.
+            number = slider.evaluate(_TEN_STEPS)
+            _expect_counts(page, address, 0.45)
+        expect(page).to_have_url(re.compile("threshold=0.45$"))
     assert number == [f"{step / 100:.2f}" for step in range(36, 46)]
     assert scores == []
     assert ["threshold=0.45" in url for url in rows] == [True]
+
+
+def test_what_an_address_says_and_nobody_understands_is_named(page: Page, address: str) -> None:
+    page.goto(f"{address}/triage?threshold=abc&bucket=zzz")
+    said = page.get_by_role("alert").filter(has_text="which means nothing here")
+    expect(said).to_contain_text("threshold=abc")
+    expect(said).to_contain_text("bucket=zzz")
+    _expect_counts(page, address, 0.35)
+
+
+def test_the_keyboard_is_where_it_was_once_a_question_is_answered(page: Page, address: str) -> None:
+    page.goto(f"{address}/triage")
+    opener = page.get_by_role("button", name="Write these worklists…")
+    opener.click()
+    expect(page.get_by_role("dialog")).to_contain_text("TRIAGE_STORE=")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(opener).to_be_focused()
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_one_may_scroll_away_from_what_is_open(split: str, open_page: OpenPage) 
         page.mouse.wheel(0, 100_000)
         last = ask(split, "rows", offset=N - 1)["items"][0]["sequence_id"]
         expect(rows(page).last).to_contain_text(str(last))
-        page.wait_for_load_state("networkidle")
+        expect(grid(page)).to_have_attribute("aria-busy", "false")
         expect(total_said(page)).to_have_text(re.compile(rf"–{N} of {N}$"))
 
 
@@ -161,9 +161,10 @@ def test_the_threshold_moves_and_the_rows_stay_where_they_are(split: str, open_p
         grid(page).focus()
         page.keyboard.press("End")
         expect(total_said(page)).to_have_text(re.compile(rf"–{N} of {N}$"))
-        page.get_by_role("slider", name="Threshold slider").press("ArrowRight")
+        with page.expect_response("**/rows?**threshold=0.36**"):
+            page.get_by_role("slider", name="Threshold slider").press("ArrowRight")
         page.wait_for_url("**threshold=0.36")
-        page.wait_for_load_state("networkidle")
+        expect(grid(page)).to_have_attribute("aria-busy", "false")
         expect(total_said(page)).to_have_text(re.compile(rf"–{N} of {N}$"))
         # Another order is another list, which begins at its top.
         page.get_by_role("columnheader", name="Camera").get_by_role("button").click()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 
 from starlette.datastructures import Headers
 
@@ -81,7 +82,9 @@ class Gate:
             key = ""
         wait = self._throttle.begin(key, visit.address, self._now())
         if wait:
-            return Refusal(429, "Too many attempts to log in. Try again later.", int(wait) + 1)
+            minutes = ceil(wait / 60)
+            when = "a minute" if minutes == 1 else f"{minutes} minutes"
+            return Refusal(429, f"Too many attempts to log in. Try again in {when}.", int(wait) + 1)
         if not self._waiting.acquire(blocking=False):
             self._throttle.take_back(key, visit.address)
             return _BUSY

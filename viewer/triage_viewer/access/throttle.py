@@ -117,5 +117,5 @@ class LoginThrottle:
 
 
 def _place(address: IPv4Address | IPv6Address | None) -> str:
-    # One customer has a whole /64 of IPv6.
-    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
+    # One customer has a whole /64 of IPv6, and some have a /48.
+    return str(ip_network((address, 48), strict=False)) if isinstance(address, IPv6Address) else str(address)

@@ -9,9 +9,24 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from triage_assets.review.records import SkippedReason
+from triage_assets.review.records import Group, SkippedReason
 from triage_assets.review.standing import Standing
-from triage_viewer.answers.annotations import SequenceAnnotationRead
+from triage_viewer.answers.annotations import LabelRead, SequenceAnnotationRead
+
+
+class StandingGroupRead(BaseModel):
+    """The group that a sequence is in, as far as it decides what becomes of a label."""
+
+    id: int
+    is_validated: bool
+    label: LabelRead | None
+    member_count: int
+
+    @classmethod
+    def of(cls, group: Group) -> Self:
+        """The group as it is shown."""
+        label = LabelRead.of(group.label) if group.label else None
+        return cls(id=group.id, is_validated=group.is_validated, label=label, member_count=group.member_count)
 
 
 class StandingRead(BaseModel):
@@ -28,6 +43,7 @@ class StandingRead(BaseModel):
     recorded_at: datetime
     last_seen_at: datetime
     group_id: int | None
+    group: StandingGroupRead | None
     is_group_excluded: bool
     excluded_from: int | None
     skipped_reason: SkippedReason | None
@@ -46,6 +62,7 @@ class StandingRead(BaseModel):
             recorded_at=standing.recorded_at,
             last_seen_at=standing.last_seen_at,
             group_id=group.id if group else None,
+            group=StandingGroupRead.of(group) if group else None,
             is_group_excluded=standing.is_group_excluded,
             excluded_from=standing.excluded_from,
             skipped_reason=standing.skipped_reason,

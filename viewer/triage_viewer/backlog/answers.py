@@ -201,9 +201,13 @@ class TriageFacets(BaseModel):
 
 
 class CommandRead(BaseModel):
-    """How to write worklists at a threshold: a command, Dagster's configuration, and the setting that keeps it so."""
+    """How to write worklists at a threshold: a command, Dagster's configuration, and the setting that keeps it so.
+
+    ``store`` is the TRIAGE_STORE that all of them are for.
+    """
 
     threshold: float
+    store: str
     command: str
     config_yaml: str
     setting: str

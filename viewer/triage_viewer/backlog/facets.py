@@ -52,7 +52,7 @@ def list_cameras(table: BacklogTable, organization_key: str) -> list[CameraFacet
     return [CameraFacet(name=name, sequences=count) for name, count in sorted(found, key=lambda each: fold(each[0]))]
 
 
-def describe_command(record: WorklistsRecord, threshold: float) -> CommandRead:
+def describe_command(record: WorklistsRecord, threshold: float, store: str) -> CommandRead:
     """How to write the worklists at this threshold, of the same scores as the present ones.
 
     The command line knows no other detector or precision than the settings'; the configuration names both.
@@ -65,6 +65,7 @@ def describe_command(record: WorklistsRecord, threshold: float) -> CommandRead:
     content = {"ops": {"worklists": {"config": config}}}
     return CommandRead(
         threshold=threshold,
+        store=store,
         command=f"triage worklists --threshold {threshold!r}",
         config_yaml=yaml.safe_dump(content, sort_keys=False),
         setting=f"TRIAGE_THRESHOLD={threshold!r}",

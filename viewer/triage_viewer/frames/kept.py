@@ -1,10 +1,12 @@
 """Something made of a file in the store, made again when the file is another.
 
-What lives here: noticing that, at most once a second. What does not: what is made of it.
+What lives here: noticing that, at most once a second, and forgetting what takes too much memory. What does not: what is
+made of it.
 """
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -55,3 +57,39 @@ class Kept(Generic[_Made]):
                 return
             found = again
         raise StoreError(f"{self._path} changes again and again while it is read", do="Try again in a moment.")
+
+
+class Shelf(Generic[_Made]):
+    """Things of one kind by name. Those asked for longest ago go, once together they take more than ``most_bytes``.
+
+    ``keep`` says how a name's is made, ``size`` how many bytes it takes. May be asked by many threads at once.
+    """
+
+    def __init__(self, most_bytes: int, keep: Callable[[str], Kept[_Made]], size: Callable[[_Made], int]) -> None:
+        self._most_bytes = most_bytes
+        self._keep = keep
+        self._size = size
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Kept[_Made]] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+
+    def get(self, name: str, *, at_once: bool = False) -> _Made | None:
+        """As `Kept.get`, of that name."""
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = self._keep(name)
+            self._kept.move_to_end(name)
+            kept = self._kept[name]
+        made = kept.get(at_once=at_once)
+        self._make_room(name, 0 if made is None else self._size(made))
+        return made
+
+    def _make_room(self, name: str, size: int) -> None:
+        """Never forgets the one that is asked for now."""
+        with self._lock:
+            self._sizes[name] = size
+            for oldest in [each for each in self._kept if each != name]:
+                if sum(self._sizes.values()) <= self._most_bytes:
+                    break
+                del self._kept[oldest]
+                self._sizes.pop(oldest, None)

@@ -50,10 +50,14 @@ class PictureCache:
         future.add_done_callback(partial(self._keep, name))
         return future
 
+    def close(self) -> None:
+        """Make none of those that still wait: nobody is there to see them."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def _keep(self, name: str, future: Future[bytes]) -> None:
         with self._lock:
             del self._making[name]
-            if future.exception() is not None or len(future.result()) > self._most_bytes:
+            if future.cancelled() or future.exception() is not None or len(future.result()) > self._most_bytes:
                 return
             self._made[name] = future.result()
             self.nbytes += len(future.result())

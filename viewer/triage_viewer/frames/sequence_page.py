@@ -94,7 +94,10 @@ class SequencePages:
         self._worklists = worklists
 
     def load(self, sequence_id: int) -> SequencePage:
-        """One sequence's page. Raises `NotStored` where nothing has ever been heard of it."""
+        """One sequence's page. Raises `NotStored` where nothing has ever been heard of it.
+
+        Where something of it cannot be read the page says so; where nothing can, the first error is raised.
+        """
         sources = _Sources()
         state, group = sources.ask("review database", lambda: self._look_up(sequence_id)) or (None, None)
         live = sources.ask("shards", lambda: self._library.sequence(sequence_id))

@@ -36,8 +36,15 @@ class FrameService:
     pages: SequencePages
     pictures: PictureCache
 
+    def close(self) -> None:
+        """End what works on pictures."""
+        self.pictures.close()
+
     def reply_as_it_is(self, detection_id: int, sequence_id: int | None, headers: Headers) -> Response:
-        """The frame's own bytes. Those that are not what was stored are shown as they are, and kept by nobody."""
+        """The frame's own bytes. Those that are not what was stored are shown as they are, and kept by nobody.
+
+        Raises `NotStored`, `ShardGone`, `ShardError` and `StoreError`.
+        """
         frame = self.library.frame(detection_id, sequence_id)
         etag = _tag(frame)
         if etag is not None and is_known(headers, etag):
@@ -48,7 +55,7 @@ class FrameService:
     async def reply_with_picture(
         self, detection_id: int, sequence_id: int | None, order: PictureOrder, headers: Headers
     ) -> Response:
-        """A picture made of the frame."""
+        """A picture made of the frame. Raises as `reply_as_it_is` does, `ImageError`, and 503 in a crowd."""
         frame = await run_in_threadpool(self.library.frame, detection_id, sequence_id)
         etag = _tag(frame, f".{order.tag}")
         if etag is None:

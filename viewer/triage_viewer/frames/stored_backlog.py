@@ -5,8 +5,6 @@ What lives here: finding the organization and reading that one sequence in piece
 """
 
 import logging
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,7 +14,7 @@ from triage_assets.annotator.snapshot import SnapshotFooter, read_footer, read_s
 from triage_assets.errors import StoreError
 from triage_assets.store import Store, StoredObject
 from triage_assets.stored_file import StoredFile
-from triage_viewer.frames.kept import Kept
+from triage_viewer.frames.kept import Kept, Shelf
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +35,7 @@ class StoredBacklog:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lock = threading.Lock()
-        self._footers: OrderedDict[str, Kept[_Snapshot]] = OrderedDict()
-        self._sizes: dict[str, int] = {}
+        self._footers = Shelf(_FOOTER_BYTES, self._keep_footer, lambda kept: kept.footer.metadata.serialized_size)
 
     def find(self, sequence_id: int, key: str | None) -> tuple[str, Sequence] | None:
         """The sequence with its organization, which is ``key`` where that is known. Raises `StoreError`."""
@@ -61,28 +57,13 @@ class StoredBacklog:
             raise StoreError(f"The backlog of {key} cannot be read", found=str(error)[:200]) from None
 
     def _read_once(self, key: str, sequence_id: int, *, at_once: bool) -> Sequence | None:
-        snapshot = self._footer(key).get(at_once=at_once)
+        snapshot = self._footers.get(key, at_once=at_once)
         if snapshot is None:
             return None
-        self._make_room(key, snapshot.footer.metadata.serialized_size)
         return read_sequence(snapshot.footer, StoredFile(self._store, snapshot.found), sequence_id)
 
-    def _footer(self, key: str) -> Kept[_Snapshot]:
+    def _keep_footer(self, key: str) -> Kept[_Snapshot]:
         def read(found: StoredObject) -> _Snapshot:
             return _Snapshot(found, read_footer(self._store, key, StoredFile(self._store, found)))
 
-        with self._lock:
-            if key not in self._footers:
-                self._footers[key] = Kept(self._store, snapshot_path(key), read)
-            self._footers.move_to_end(key)
-            return self._footers[key]
-
-    def _make_room(self, key: str, size: int) -> None:
-        """Forget the footers that were asked for longest ago, never the one that is asked for now."""
-        with self._lock:
-            self._sizes[key] = size
-            for oldest in [each for each in self._footers if each != key]:
-                if sum(self._sizes.values()) <= _FOOTER_BYTES:
-                    break
-                del self._footers[oldest]
-                self._sizes.pop(oldest, None)
+        return Kept(self._store, snapshot_path(key), read)

@@ -4,7 +4,6 @@ What lives here: finding one sequence's row among a million without reading them
 predictions (`triage_assets.scoring.files`), and how they are shown (`sequence_page`).
 """
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,7 @@ from triage_assets.scoring.files.parts import ROOT, PartsFolder, damaged, read_p
 from triage_assets.scoring.files.tables import DETAIL_COLUMNS, SCORE_FIELDS, row_to_details
 from triage_assets.store import Store, StoredObject, check_format_version
 from triage_assets.stored_file import StoredFile
-from triage_viewer.frames.kept import Kept
+from triage_viewer.frames.kept import Kept, Shelf
 
 _COLUMNS = (
     "frames_fingerprint", "part", "last_seen_at", "n_detections", "dropped_reason", "dropped_error",
@@ -29,6 +28,9 @@ _COLUMNS = (
 _PART_COLUMNS = (
     "frames_fingerprint", "model_version", "detector", "runtime", *(name for name, _ in SCORE_FIELDS), *DETAIL_COLUMNS,
 )  # fmt: skip
+
+_PLACES_BYTES = 100_000_000
+"""Of a million sequences, two models; what is read of more of them is read anew for each sequence, in half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ class _Places:
         self._table = pa.table(columns)
         pa.default_memory_pool().release_unused()
 
+    @property
+    def nbytes(self) -> int:
+        return int(self._ids.nbytes) + int(self._table.nbytes)
+
     def find(self, sequence_id: int) -> dict[str, Any] | None:
         place = int(self._ids.searchsorted(sequence_id, "right")) - 1
         if place < 0 or int(self._ids[place]) != sequence_id:
@@ -89,11 +95,10 @@ class StoredScores:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lock = threading.Lock()
-        self._places: dict[str, Kept[_Places]] = {}
+        self._places = Shelf(_PLACES_BYTES, self._keep_places, lambda places: places.nbytes)
 
     def models(self) -> tuple[str, ...]:
-        """The names of all models with predictions."""
+        """The names of all models with predictions. Raises `StoreError`."""
         parts = (found.path.split("/") for found in self._store.list(ROOT) if found.path.endswith(f"/{CURRENT}"))
         return tuple(sorted(names[1].removeprefix("model=") for names in parts if len(names) == 3))
 
@@ -106,7 +111,7 @@ class StoredScores:
             return self._find(model, sequence_id, at_once=True)
 
     def _find(self, model: str, sequence_id: int, *, at_once: bool) -> StoredScore | None:
-        places = self._kept(model).get(at_once=at_once)
+        places = self._places.get(model, at_once=at_once)
         place = None if places is None else places.find(sequence_id)
         if place is None:
             return None
@@ -131,14 +136,9 @@ class StoredScores:
         row: dict[str, Any] = of_frames.slice(0, 1).to_pylist()[0]
         return row
 
-    def _kept(self, model: str) -> Kept[_Places]:
+    def _keep_places(self, model: str) -> Kept[_Places]:
         folder = PartsFolder(self._store, model)
-        with self._lock:
-            if model not in self._places:
-                self._places[model] = Kept(
-                    self._store, folder.path(CURRENT), lambda found: _Places(StoredCurrent(folder, found))
-                )
-            return self._places[model]
+        return Kept(self._store, folder.path(CURRENT), lambda found: _Places(StoredCurrent(folder, found)))
 
 
 class StoredCurrent:

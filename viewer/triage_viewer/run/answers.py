@@ -149,11 +149,16 @@ class WorklistsStored(BaseModel):
 
 
 class MaterializationRead(BaseModel):
-    """A materialization that Dagster remembers: ``run_state`` is null where it has forgotten the run, or had none."""
+    """A materialization that Dagster remembers: ``run_state`` is null where it has forgotten the run, or had none.
+
+    ``data_version`` is a digest of what was made, ``code_version`` of what made it, where the asset says so.
+    """
 
     at: datetime
     run_id: str | None
     run_state: RunState | None
+    data_version: str | None
+    code_version: str | None
 
 
 class OrganizationMaterialization(MaterializationRead):

@@ -200,11 +200,18 @@ class _Look:
             self._runs |= {run.run_id: run for run in self._instance.get_runs(dg.RunsFilter(run_ids=unknown))}
 
     def _describe(self, record: "EventLogRecord") -> dict[str, Any]:
+        from dagster._core.definitions.data_version import CODE_VERSION_TAG, DATA_VERSION_TAG
+
         run = self._runs.get(record.run_id)
+        made = record.asset_materialization
+        tags = (made.tags if made else None) or {}
+        code = tags.get(CODE_VERSION_TAG)
         return {
             "at": _moment(record.timestamp),
             "run_id": record.run_id or None,
             "run_state": None if run is None else _state(run),
+            "data_version": tags.get(DATA_VERSION_TAG),
+            "code_version": None if code == record.run_id else code,  # Dagster's stand-in for none
         }
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from triage_assets.errors import NoWorklists, ShardError, StoreError, TriageError
-from triage_assets.shards.catalog import catalog_path, load_catalog
+from triage_assets.shards.catalog import catalog_path, load_catalog, tar_path
 from triage_assets.store import Store, StoredObject
 from triage_viewer.backlog.answers import Counts
 from triage_viewer.backlog.counts import BucketCounts
@@ -125,7 +125,12 @@ class StoreReader:
         except (ShardError, StoreError) as error:
             return read.model_copy(update={"trouble": describe_damage(f"The catalog of {key}", error)})
         shards = catalog.shards if catalog else ()
-        dropped = "Damaged shards were left out: run `triage pull`." if catalog and catalog.dropped else None
+        gone = [shard.name for shard in (catalog.shards if catalog else ()) if tar_path(key, shard.name) not in files]
+        trouble = "Damaged shards were left out: run `triage pull`." if catalog and catalog.dropped else None
+        if gone:
+            trouble = (
+                f"Shards that are gone: {', '.join(gone[:3])}{_and_more(len(gone) - 3)}. Bring them back from a copy."
+            )
         return read.model_copy(
             update={
                 "shards": len(shards),
@@ -133,7 +138,7 @@ class StoreReader:
                 "sequences": sum(shard.n_sequences for shard in shards),
                 "frames": sum(shard.n_frames for shard in shards),
                 "frames_unusable": sum(shard.n_unusable for shard in shards),
-                "trouble": dropped,
+                "trouble": trouble,
             }
         )
 
@@ -153,6 +158,10 @@ class StoreReader:
             **asdict(self._news.since(stored)),
             changed_at=None if written is None else written.changed_at,
         )
+
+
+def _and_more(n: int) -> str:
+    return f" and {n:,} more" if n > 0 else ""
 
 
 def _of(files: Files, folders: tuple[str, ...]) -> tuple[StoredObject, ...]:

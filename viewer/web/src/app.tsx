@@ -4,7 +4,7 @@ import { Boundary } from "./components/boundary";
 import { Empty, Loading, Trouble } from "./components/states";
 import { Login } from "./session/login";
 import { LoginAbove } from "./session/login-above";
-import { useSession, useSessionBefore } from "./session/session";
+import { useSession, useSessionBefore, useStrangerWatch } from "./session/session";
 import { Shell } from "./shell/shell";
 
 const TriagePage = lazy(() => import("./pages/triage/triage-page"));
@@ -16,6 +16,7 @@ const AnnotatePage = lazy(() => import("./pages/annotate/annotate-page"));
 const RunPage = lazy(() => import("./pages/run/run-page"));
 
 export function App() {
+  useStrangerWatch();
   const session = useSession();
   const before = useSessionBefore(session.data);
   const [place] = useLocation();

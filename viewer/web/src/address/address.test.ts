@@ -6,6 +6,7 @@ import {
   integer,
   list,
   listOf,
+  misreadIn,
   number,
   oneOf,
   readAddress,
@@ -83,5 +84,24 @@ describe("the address", () => {
   it("leaves what it does not know as it is", () => {
     const written = writeAddress(FIELDS, new URLSearchParams("other=1&words=old"), { words: "new" });
     expect(written.toString()).toBe("other=1&words=new");
+  });
+});
+
+describe("misreadIn", () => {
+  const fields = {
+    at: number(0, 1),
+    sort: oneOf(["time", "score"], "time"),
+    kinds: listOf(["a", "b"]),
+    find: text(),
+  };
+  it.each([
+    ["at=abc", ["at=abc"]],
+    ["at=7&sort=nope", ["at=7", "sort=nope"]], // out of its limits, and no such order
+    ["kinds=c&kinds=d", ["kinds=c", "kinds=d"]],
+    ["at=0.50&sort=score&kinds=a", []],
+    ["sort=time&at=&find=", []], // the defaults, written out
+    ["other=1", []], // somebody else's
+  ])("%s", (search, expected) => {
+    expect(misreadIn(fields, new URLSearchParams(search))).toEqual(expected);
   });
 });

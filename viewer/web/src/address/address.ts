@@ -69,6 +69,17 @@ export function readAddress<T>(fields: Fields<T>, search: URLSearchParams): T {
   ) as T;
 }
 
+/** The parameters that say nothing that a page understands, as they are written: its defaults stand in for them. */
+export function misreadIn<T>(fields: Fields<T>, search: URLSearchParams): readonly string[] {
+  return Object.entries<Field<unknown>>(fields as Record<string, Field<unknown>>).flatMap(([name, field]) => {
+    const written = search.getAll(name);
+    const otherwise = field.read(null, []);
+    const isDefault = JSON.stringify(field.read(written[0] ?? null, written)) === JSON.stringify(otherwise);
+    const isMeant = written.every((each) => each === "" || each === String(otherwise));
+    return isDefault && !isMeant ? written.map((each) => `${name}=${each}`) : [];
+  });
+}
+
 /** The parameters with these parts written anew; what other components have written there stays. */
 export function writeAddress<T>(
   fields: Fields<T>,

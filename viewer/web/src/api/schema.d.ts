@@ -732,6 +732,8 @@ export interface components {
         /**
          * CommandRead
          * @description How to write worklists at a threshold: a command, Dagster's configuration, and the setting that keeps it so.
+         *
+         *     ``store`` is the TRIAGE_STORE that all of them are for.
          */
         CommandRead: {
             /** Command */
@@ -740,6 +742,8 @@ export interface components {
             config_yaml: string;
             /** Setting */
             setting: string;
+            /** Store */
+            store: string;
             /** Threshold */
             threshold: number;
         };
@@ -1267,6 +1271,8 @@ export interface components {
         /**
          * MaterializationRead
          * @description A materialization that Dagster remembers: ``run_state`` is null where it has forgotten the run, or had none.
+         *
+         *     ``data_version`` is a digest of what was made, ``code_version`` of what made it, where the asset says so.
          */
         MaterializationRead: {
             /**
@@ -1274,6 +1280,10 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Code Version */
+            code_version: string | null;
+            /** Data Version */
+            data_version: string | null;
             /** Run Id */
             run_id: string | null;
             /** Run State */
@@ -1441,6 +1451,10 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Code Version */
+            code_version: string | null;
+            /** Data Version */
+            data_version: string | null;
             /** Key */
             key: string;
             /** Run Id */
@@ -1952,6 +1966,19 @@ export interface components {
          */
         Stage: "imported" | "ready_to_annotate" | "under_annotation" | "seq_annotation_done" | "in_review" | "needs_manual" | "annotated";
         /**
+         * StandingGroupRead
+         * @description The group that a sequence is in, as far as it decides what becomes of a label.
+         */
+        StandingGroupRead: {
+            /** Id */
+            id: number;
+            /** Is Validated */
+            is_validated: boolean;
+            label: components["schemas"]["LabelRead"] | null;
+            /** Member Count */
+            member_count: number;
+        };
+        /**
          * StandingRead
          * @description One sequence as the last assignment and everybody's decisions left it.
          *
@@ -1966,6 +1993,7 @@ export interface components {
             camera_id: number | null;
             /** Excluded From */
             excluded_from: number | null;
+            group: components["schemas"]["StandingGroupRead"] | null;
             /** Group Id */
             group_id: number | null;
             /** Is Group Excluded */

@@ -15,7 +15,7 @@ export type PictureWanted = {
   crop?: Corners | undefined;
 };
 
-/** Where the server has a picture. The same address never means other pixels. */
+/** Where the server has a picture: whether it is still the one that a browser keeps, its ETag tells. */
 export function frameAddress({ detectionId, sequenceId, width, crop }: PictureWanted): string {
   const query = new URLSearchParams();
   if (sequenceId !== undefined) query.set("sequence_id", String(sequenceId));

@@ -5,6 +5,8 @@ import { api, ask, askWithTag, type Schemas } from "../api/client";
 import { keys } from "../api/keys";
 import { asProblem, Problem } from "../api/problem";
 import { useAnnounce } from "../components/announcements";
+import { useShown } from "../components/use-shown";
+import { countOf } from "../components/words";
 import type { Label } from "./labels";
 import { type GroupAnswer, readMemberIds } from "./questions";
 
@@ -90,10 +92,15 @@ export function useRemoval(groupId: number) {
 
 export type BulkOrder = { label: Label; isUnsure: boolean; force: boolean };
 
-/** One label for the group and every member that is not locked. It goes on when one leaves. */
+/**
+ * One label for the group and every member that is not locked. It goes on when one leaves, and says what it did wherever
+ * one is.
+ */
 export function useGroupLabelling(groupId: number) {
   const client = useQueryClient();
   const refresh = useRefresh();
+  const announce = useAnnounce();
+  const shown = useShown(groupId);
   const [progress, setProgress] = useState("");
   const labelling = useMutation({
     mutationFn: async ({ label, isUnsure, force }: BulkOrder) => {
@@ -106,6 +113,16 @@ export function useGroupLabelling(groupId: number) {
           body: { ...label, sequence_ids, group_id: groupId, is_unsure: isUnsure, force },
         }),
       );
+    },
+    onSuccess: ({ applied, skipped }) => {
+      if (shown.current === groupId) return;
+      const left = skipped.length > 0 ? ` ${countOf(skipped.length, "other")} left alone.` : "";
+      announce({ text: `Group ${groupId}: ${countOf(applied.length, "member")} labelled.${left}` });
+    },
+    onError: (error) => {
+      if (shown.current === groupId) return;
+      const text = `The members of group ${groupId} were not labelled: ${asProblem(error).detail}`;
+      announce({ kind: "trouble", text });
     },
     onSettled: refresh,
   });

@@ -1,10 +1,14 @@
 /** What somebody is about to say of a sequence, and the rules of the form. */
 import type { Schemas } from "../api/client";
-import { falsePositive, type Label, smoke } from "./labels";
+import { falsePositive, isSame, type Label, smoke } from "./labels";
 
 export type Choice = { label: Label | null; isUnsure: boolean };
 
 export const NOTHING: Choice = { label: null, isUnsure: false };
+
+export function isSameChoice(one: Choice, other: Choice): boolean {
+  return isSame(one.label, other.label) && one.isUnsure === other.isUnsure;
+}
 
 /** What the form shows of an annotation that is stored; one that says several things is no one choice. */
 export function choiceOf(stored: Schemas["SequenceAnnotationRead"] | null): Choice {

@@ -39,6 +39,11 @@ export const FALSE_POSITIVE_KEYS: Readonly<Record<FalsePositiveType, string>> = 
   unlabeled: "n",
 };
 
+/** Whether a label came through a group: it counts only while its sequence is in that group. */
+export function isCopied(origin: Schemas["Origin"] | null): boolean {
+  return origin === "propagated" || origin === "inherited";
+}
+
 export const UNSURE_KEY = "q";
 
 export const SMOKE_TYPES = Object.keys(SMOKE_KEYS) as readonly SmokeType[];

@@ -6,6 +6,7 @@ import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/reac
 import type { GroupsQuery } from "../address/groups";
 import { api, ask, askWithTag, type Schemas } from "../api/client";
 import { keys } from "../api/keys";
+import { Problem } from "../api/problem";
 
 export type Group = Schemas["GroupReadWithMembers"];
 export type Member = Schemas["MemberRead"];
@@ -112,17 +113,45 @@ export function askStanding(sequenceId: number) {
   });
 }
 
-/** The numbers of all members, with how many are read so far of how many: large groups take several questions. */
+/** So many times a group is read anew that others change meanwhile. */
+const MOST_READINGS = 5;
+
+/**
+ * The numbers of all members, with how many are read so far of how many: large groups take several questions, between
+ * which nothing may change, or one would be missed. Throws `Problem`.
+ */
 export async function readMemberIds(
   client: QueryClient,
   groupId: number,
   onProgress: (read: number, total: number) => void,
 ): Promise<number[]> {
+  for (let reading = 0; reading < MOST_READINGS; reading++) {
+    const ids = await readMembersOnce(client, groupId, onProgress);
+    if (ids !== null) return ids;
+  }
+  throw new Problem(
+    412,
+    "Others change this group again and again: nothing was labelled. Try again in a moment.",
+  );
+}
+
+/** All members, or null where the group was another one before the last of them was read. */
+async function readMembersOnce(
+  client: QueryClient,
+  groupId: number,
+  onProgress: (read: number, total: number) => void,
+): Promise<number[] | null> {
   const ids: number[] = [];
+  let first: string | null = null;
   for (let page = 1; ; page++) {
-    const { group } = await client.fetchQuery({ ...askGroup(groupId, page, MOST_AT_ONCE), staleTime: 0 });
+    const { group, tag } = await client.fetchQuery({
+      ...askGroup(groupId, page, MOST_AT_ONCE),
+      staleTime: 0,
+    });
+    if (page === 1) first = tag;
+    else if (tag !== first) return null;
     ids.push(...group.members.map((member) => member.sequence_id));
     onProgress(ids.length, group.members_total);
-    if (page * MOST_AT_ONCE >= group.members_total) return ids;
+    if (page * MOST_AT_ONCE >= group.members_total) return ids.length === group.members_total ? ids : null;
   }
 }

@@ -9,10 +9,17 @@ export function LoginAbove() {
       dialog.dispatchEvent(new Event("cancel"));
       dialog.close();
     }
+    // Whatever had the focus is hidden now.
+    const title = document.title;
+    document.title = "Log in · Triage";
+    document.querySelector<HTMLInputElement>("input[name=name]")?.focus();
     // Pages listen to keys on the whole document; what one types here is for this form alone.
     const keep = (event: Event) => event.stopPropagation();
     window.addEventListener("keydown", keep, { capture: true });
-    return () => window.removeEventListener("keydown", keep, { capture: true });
+    return () => {
+      window.removeEventListener("keydown", keep, { capture: true });
+      document.title = title;
+    };
   }, []);
   return <Login />;
 }

@@ -5,10 +5,18 @@ import { keys } from "../api/keys";
 
 export type Session = Schemas["SessionRead"];
 
-/** Who one is here. Whatever request finds that the session is over makes this ask again. */
-export function useSession() {
+/** Whatever request finds that the session is over makes `useSession` ask again, once for all that find it together. */
+export function useStrangerWatch(): void {
   const client = useQueryClient();
-  useEffect(() => onStranger(() => void client.invalidateQueries({ queryKey: keys.session })), [client]);
+  useEffect(
+    () =>
+      onStranger(() => void client.invalidateQueries({ queryKey: keys.session }, { cancelRefetch: false })),
+    [client],
+  );
+}
+
+/** Who one is here. */
+export function useSession() {
   return useQuery({
     queryKey: keys.session,
     queryFn: ({ signal }) => ask(api.GET("/api/v1/session", { signal })),

@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useId, useState } from "react";
 import { type Fields, flag, integer, text, useAddress } from "../../address/address";
+import type { Schemas } from "../../api/client";
 import { useAnnounce } from "../../components/announcements";
 import { Loading, Trouble } from "../../components/states";
 import { countOf } from "../../components/words";
@@ -18,7 +19,7 @@ import { QueueBar } from "./queue-bar";
 import type { Action } from "./shortcuts";
 import { ShortcutsHelp } from "./shortcuts-help";
 import { useAdvance } from "./use-advance";
-import { type Order, type Saved, useAnnotation } from "./use-annotation";
+import { isConflict, type Order, type Saved, useAnnotation } from "./use-annotation";
 import { useConflicts } from "./use-conflicts";
 import { useShortcuts } from "./use-shortcuts";
 
@@ -48,27 +49,29 @@ export default function AnnotatePage({ sequenceId }: { sequenceId: number }) {
 
   const finish = (saved: Saved, choice: Choice) => {
     setSavedHere((n) => n + 1);
-    const isConflict =
-      saved.annotation.group_propagation_warning !== null || saved.annotation.conflicts_with_group !== null;
-    if (isConflict) conflicts.raise(saved.annotation.sequence_id);
-    else announce({ text: describeSaved(saved, choice) });
-    if (place && !isConflict) void advance.goOn(place);
+    const hasConflict = isConflict(saved.annotation);
+    if (hasConflict) conflicts.raise(saved.annotation.sequence_id);
+    else announce({ text: describeSaved(saved, choice, annotation.standing.data?.group ?? null) });
+    if (place && !hasConflict) void advance.goOn(place);
   };
   // What is next is known before anything is saved: saving may take this one out of the queue.
   const isPlaceComing = queue !== null && place === null && queueError === null;
   const isBusy = annotation.saving.isPending || advance.looking !== null || isPlaceComing;
   const submit = (order: Order) => {
-    if (!may || isBusy || !annotation.standing.isSuccess || annotation.missing !== null) return;
+    if (!may || isBusy || !annotation.standing.data || annotation.missing !== null) return;
     annotation.saving.mutate(order, { onSuccess: (saved) => finish(saved, order.choice) });
-  };
-  const save = () => {
-    if (!annotation.isOvertaken) submit(annotation.order);
   };
   const skip = () => {
     if (place && !advance.looking) void advance.goOn(place);
   };
+  const save = () => {
+    if (annotation.isOvertaken) return;
+    // What somebody has said already needs no second decision.
+    if (annotation.isStored) skip();
+    else submit(annotation.order);
+  };
   const choose = (choice: Choice) => {
-    if (may && annotation.standing.isSuccess && !annotation.saving.isPending) annotation.choose(choice);
+    if (may && annotation.standing.data && !annotation.saving.isPending) annotation.choose(choice);
   };
   useShortcuts((action: Action) => {
     if (action.kind === "label") choose({ ...annotation.choice, label: action.label });
@@ -139,11 +142,18 @@ function usePrefetch(sequenceId: number | undefined) {
   }, [client, sequenceId]);
 }
 
-function describeSaved({ annotation, spread }: Saved, { label, isUnsure }: Choice): string {
+function describeSaved(
+  { annotation, spread }: Saved,
+  { label, isUnsure }: Choice,
+  group: Schemas["StandingRead"]["group"],
+): string {
   const said = [label && words(label), isUnsure && "unsure"].filter(Boolean).join(", ");
   const saved = `Saved sequence ${annotation.sequence_id}: ${said}.`;
   if (spread === null) return `${saved} Whether the label spread could not be read.`;
-  return spread > 0
-    ? `${saved} The label went to ${countOf(spread, "other member")} of group ${annotation.group_id}.`
+  if (spread > 0) {
+    return `${saved} The label went to ${countOf(spread, "other member")} of group ${annotation.group_id}.`;
+  }
+  return group !== null && !group.is_validated && group.member_count > 1
+    ? `${saved} It stays there: nobody has validated group ${group.id}.`
     : saved;
 }

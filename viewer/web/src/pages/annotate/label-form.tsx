@@ -3,12 +3,12 @@ import { asProblem } from "../../api/problem";
 import { Banner } from "../../components/banner";
 import { Button } from "../../components/button";
 import { Loading, Trouble } from "../../components/states";
-import { Moment, Name, plain } from "../../components/words";
+import { countOf, Moment, Name, plain } from "../../components/words";
 import { AssignmentButton } from "../../review/assignment";
 import { isChangedMeanwhile } from "../../review/changes";
 import { type Choice, choiceOf } from "../../review/choice";
 import { LabelPicker } from "../../review/label-picker";
-import { words } from "../../review/labels";
+import { labelOf, words } from "../../review/labels";
 import { useMayDecide } from "../../session/session";
 import styles from "./label-form.module.css";
 import type { useAnnotation } from "./use-annotation";
@@ -121,12 +121,11 @@ function Stored({ stored }: { stored: Annotation["stored"] }) {
   );
 }
 
-function GroupOf({ standing: { group_id, excluded_from, skipped_reason } }: { standing: Standing }) {
-  if (group_id !== null) {
+function GroupOf({ standing: { group, excluded_from, skipped_reason } }: { standing: Standing }) {
+  if (group !== null) {
     return (
       <p className={styles.minor}>
-        In <Link href={`/groups/${group_id}`}>group {group_id}</Link>: if that is validated, the label goes to
-        all of it.
+        In <Link href={`/groups/${group.id}`}>group {group.id}</Link>, {whereItGoes(group)}
       </p>
     );
   }
@@ -141,6 +140,16 @@ function GroupOf({ standing: { group_id, excluded_from, skipped_reason } }: { st
       )}
     </p>
   );
+}
+
+function whereItGoes({ is_validated, label: given, member_count }: NonNullable<Standing["group"]>): string {
+  const label = given && labelOf(given);
+  const others = countOf(member_count - 1, "other member");
+  if (member_count === 1) return "of which it is the only member.";
+  if (!is_validated)
+    return `which nobody has validated: the label stays on this one, with ${others} beside it.`;
+  if (label === null) return `which is validated: the label goes to its ${others} that nobody labelled.`;
+  return `which is ${words(label)}: the same goes to its ${others} that nobody labelled, another label to none.`;
 }
 
 type Standing = NonNullable<Annotation["standing"]["data"]>;

@@ -1,7 +1,8 @@
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import { useLocation } from "wouter";
 import { asProblem } from "../../api/problem";
 import { useAnnounce } from "../../components/announcements";
+import { useShown } from "../../components/use-shown";
 import { type Place, type Queue, type Step, stepAddress } from "../../queue/queue";
 import { useFindNext } from "../../queue/use-queue";
 
@@ -18,13 +19,7 @@ export function useAdvance(queue: Queue | null, here: Step, includesLabelled: bo
   const findNext = useFindNext(queue, includesLabelled);
   const [end, setEnd] = useState<End | null>(null);
   const [looking, setLooking] = useState<Looking | null>(null);
-  const now = useRef<number | null>(null);
-  useEffect(() => {
-    now.current = here.sequenceId;
-    return () => {
-      now.current = null;
-    };
-  }, [here.sequenceId]);
+  const now = useShown(here.sequenceId);
   const go = (step: Step) =>
     navigate(stepAddress(step, queue, { includesLabelled, from: window.location.search }));
   const goOn = async (place: Place): Promise<void> => {

@@ -5,10 +5,23 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, ask, type Schemas } from "../../api/client";
+import { asProblem } from "../../api/problem";
+import { useAnnounce } from "../../components/announcements";
+import { useShown } from "../../components/use-shown";
 import { useRefresh } from "../../review/changes";
-import { bodyOf, type Choice, choiceOf, hasBoxes, thingsToKeep, whatIsMissing } from "../../review/choice";
+import {
+  bodyOf,
+  type Choice,
+  choiceOf,
+  hasBoxes,
+  isSameChoice,
+  thingsToKeep,
+  whatIsMissing,
+} from "../../review/choice";
 import { askStanding } from "../../review/questions";
 import { askSequence } from "../sequence/ask-sequence";
+
+const RETRY_MS = 3_000;
 
 type Annotation = Schemas["SequenceAnnotationRead"];
 
@@ -21,10 +34,21 @@ export type Order = Draft & { kept: ReturnType<typeof thingsToKeep> };
 /** `spread`: how many other members took the label; null where that could not be read. */
 export type Saved = { annotation: Annotation; spread: number | null };
 
+/** Whether its group says otherwise: then the label did not spread. */
+export function isConflict({ group_propagation_warning, conflicts_with_group }: Annotation): boolean {
+  return group_propagation_warning !== null || conflicts_with_group !== null;
+}
+
 export function useAnnotation(sequenceId: number) {
   const client = useQueryClient();
   const refresh = useRefresh();
-  const standing = useQuery(askStanding(sequenceId));
+  const announce = useAnnounce();
+  const shown = useShown(sequenceId);
+  const standing = useQuery({
+    ...askStanding(sequenceId),
+    // A server that restarts will be back, and whoever waits on this page goes on then.
+    refetchInterval: ({ state }) => state.status === "error" && asProblem(state.error).isPassing && RETRY_MS,
+  });
   const [drafts, setDrafts] = useState<ReadonlyMap<number, Draft>>(new Map());
   // Of others as well: who skips one and comes back finds what was begun.
   const keep = (draft: Draft) => setDrafts((all) => new Map(all).set(draft.sequenceId, draft));
@@ -43,10 +67,19 @@ export function useAnnotation(sequenceId: number) {
       client.setQueryData(askStanding(order.sequenceId).queryKey, (now) => now && { ...now, annotation });
       drop(order.sequenceId);
       refresh();
+      if (shown.current !== null) return;
+      const saved = `Sequence ${order.sequenceId} is saved`;
+      if (isConflict(annotation)) {
+        announce({ kind: "trouble", text: `${saved}. Its group has another label, so it did not spread.` });
+      } else announce({ text: `${saved}.` });
     },
     // Where another was faster the draft stays, and beside it is shown what they wrote.
-    onError: (_, { kept: _kept, ...order }) => {
+    onError: (error, { kept: _kept, ...order }) => {
       keep(order);
+      if (shown.current !== order.sequenceId) {
+        const text = `Sequence ${order.sequenceId} was not saved: ${asProblem(error).detail}`;
+        announce({ kind: "trouble", text });
+      }
       return client.invalidateQueries({ queryKey: askStanding(order.sequenceId).queryKey });
     },
   });
@@ -56,8 +89,11 @@ export function useAnnotation(sequenceId: number) {
     choice,
     missing: whatIsMissing(choice, { kept, isBegun: draft !== null }),
     choose: (next: Choice) => keep({ sequenceId, choice: next, base: draft ? draft.base : revision }),
+    /** A person has said just that. */
+    isStored: stored?.origin === "person" && isSameChoice(choice, choiceOf(stored)) && choice.label !== null,
     /** Somebody wrote another annotation since this one was begun. */
-    isOvertaken: draft !== null && standing.isSuccess && !saving.isPending && draft.base !== revision,
+    isOvertaken:
+      draft !== null && standing.data !== undefined && !saving.isPending && draft.base !== revision,
     takeTheirs: () => {
       saving.reset();
       drop(sequenceId);

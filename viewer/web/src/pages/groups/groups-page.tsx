@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useLayoutEffect } from "react";
-import { Link } from "wouter";
-import { useAddress } from "../../address/address";
+import { Link, useSearch } from "wouter";
+import { misreadIn, useAddress } from "../../address/address";
 import {
   EVERY_GROUP,
   type GroupsState,
@@ -12,6 +12,7 @@ import {
 } from "../../address/groups";
 import type { Schemas } from "../../api/client";
 import { Button } from "../../components/button";
+import { Misread } from "../../components/misread";
 import { Empty, Loading, Trouble } from "../../components/states";
 import { Count } from "../../components/words";
 import { annotateAddress } from "../../queue/queue";
@@ -24,6 +25,7 @@ import { Pager } from "./pager";
 
 export default function GroupsPage() {
   const [state, change] = useAddress(groupsFields);
+  const misread = misreadIn(groupsFields, new URLSearchParams(useSearch()));
   const page = state.page ?? 1;
   const size = Number(state.size);
   const query = groupsQuery(state, page, size);
@@ -44,6 +46,7 @@ export default function GroupsPage() {
         {data && data.items.length > 0 && <AnnotateThese items={data.items} at={(page - 1) * size} />}
         <AssignmentButton />
       </header>
+      <Misread parameters={misread} />
       <GroupsFilters state={state} change={change} stats={data?.stats} />
       {error && <Trouble error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Loading what="the groups" />}

@@ -5,7 +5,8 @@ import { Dialog } from "../../components/dialog";
 import { Empty } from "../../components/states";
 import { countOf } from "../../components/words";
 import { useRemoval } from "../../review/changes";
-import type { Group } from "../../review/questions";
+import { isCopied } from "../../review/labels";
+import type { Group, Member } from "../../review/questions";
 import { useMayDecide } from "../../session/session";
 import { MemberCard } from "./member-card";
 import styles from "./members.module.css";
@@ -16,7 +17,7 @@ type Props = { group: Group; onPage: (page: number) => void };
 /** One page of the members, oldest first, each with the group's region drawn at the same place. */
 export function Members({ group, onPage }: Props) {
   const { members_page: page, members_size: size } = group;
-  const [leaving, setLeaving] = useState<number | null>(null);
+  const [leaving, setLeaving] = useState<Member | null>(null);
   const disagreeing = group.members.filter((member) => disagrees(group, member)).length;
   const pages = { of: "members", page, size, total: group.members_total, onPage };
   return (
@@ -46,14 +47,14 @@ export function Members({ group, onPage }: Props) {
               group={group}
               at={(page - 1) * size + place}
               disagrees={disagrees(group, member)}
-              onRemove={() => setLeaving(member.sequence_id)}
+              onRemove={() => setLeaving(member)}
             />
           </li>
         ))}
       </ul>
       {group.members_total > size && <Pager {...pages} isRepeated />}
       {leaving !== null && (
-        <RemovalDialog groupId={group.id} sequenceId={leaving} onClose={() => setLeaving(null)} />
+        <RemovalDialog groupId={group.id} member={leaving} onClose={() => setLeaving(null)} />
       )}
     </section>
   );
@@ -69,16 +70,19 @@ function disagrees(group: Group, member: Group["members"][number]): boolean {
   );
 }
 
-type RemovalProps = { groupId: number; sequenceId: number; onClose: () => void };
+type RemovalProps = { groupId: number; member: Member; onClose: () => void };
 
-function RemovalDialog({ groupId, sequenceId, onClose }: RemovalProps) {
+function RemovalDialog({ groupId, member, onClose }: RemovalProps) {
+  const { sequence_id: sequenceId, origin } = member;
   const removal = useRemoval(groupId);
   const { may, whyNot } = useMayDecide();
   return (
     <Dialog title={`Take sequence ${sequenceId} out of group ${groupId}?`} onClose={onClose}>
       <p>
-        It stays out, also at the next assignment, until somebody puts it back. What it is labelled as stays
-        as it is.
+        It stays out, also at the next assignment, until somebody puts it back.{" "}
+        {isCopied(origin)
+          ? "The label that came through the group no longer counts: the sequence is back in the worklists."
+          : origin !== null && "Its own label stays."}
       </p>
       {removal.error && <p role="alert">{asProblem(removal.error).detail}</p>}
       <div className={styles.answers}>

@@ -10,7 +10,7 @@ export function Refused({ error, onDismiss, children }: Props) {
   return (
     <Banner kind="attention" onDismiss={onDismiss}>
       {isChangedMeanwhile(error) && (
-        <strong>It changed meanwhile. You see it anew; your change was not made. </strong>
+        <strong>It changed meanwhile, and you see it anew. </strong>
       )}
       {asProblem(error).detail} {children}
     </Banner>

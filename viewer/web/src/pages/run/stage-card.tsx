@@ -80,17 +80,31 @@ export function StageCard({
           {events?.last && (
             <p>
               Last materialized <Moment iso={events.last.at} />
-              {events.last.run_state && ` by a run that ended with ${plain(events.last.run_state)}`}.
+              {events.last.run_state && ` by a run that ended with ${plain(events.last.run_state)}`}
+              {events.last.data_version && (
+                <>
+                  {" "}
+                  as version <Version of={events.last.data_version} />
+                </>
+              )}
+              {events.last.code_version && (
+                <>
+                  {" "}
+                  with <Version of={events.last.code_version} />
+                </>
+              )}
+              .
             </p>
           )}
           {events && events.organizations.length > 0 && (
             <Table
               caption={`Last materializations of ${plain(asset)}`}
-              columns={["Organization", "Materialized", "Its run"]}
+              columns={["Organization", "Materialized", "Its run", "Version"]}
               rows={events.organizations.map((each) => [
                 <Name key="name" of={each.key} />,
                 <Moment key="at" iso={each.at} />,
                 each.run_state && plain(each.run_state),
+                each.data_version && <Version key="version" of={each.data_version} />,
               ])}
             />
           )}
@@ -115,6 +129,15 @@ function Freshness({
   return (
     <span className={styles.quiet} title={`${changedAt} (UTC)`}>
       changed {age(changedAt, now)}
+    </span>
+  );
+}
+
+/** Digests are long, and their beginnings tell two apart. */
+function Version({ of }: { of: string }) {
+  return (
+    <span className="number" title={of}>
+      <Name of={of.length > 16 ? `${of.slice(0, 12)}…` : of} />
     </span>
   );
 }

@@ -9,10 +9,13 @@ const SequencePane = lazy(async () => ({
   default: (await import("../sequence/sequence-pane")).SequencePane,
 }));
 
-type Props = { sequenceId: number; search: string; onClose: () => void };
+type Props = { sequenceId: number; search: string; threshold: number; onClose: () => void };
 
 /** One sequence beside the table, so that one can look at the next without losing the place. */
-export const DetailPane = memo(function DetailPane({ sequenceId, search, onClose }: Props) {
+export const DetailPane = memo(function DetailPane({ sequenceId, search, threshold, onClose }: Props) {
+  // The queue stays at the threshold that is seen here, also where the worklists are written at another meanwhile.
+  const queue = new URLSearchParams(search);
+  queue.set("threshold", String(threshold));
   return (
     <aside
       className={styles.pane}
@@ -29,7 +32,7 @@ export const DetailPane = memo(function DetailPane({ sequenceId, search, onClose
           <kbd>j</kbd> next, <kbd>k</kbd> previous
         </span>
         <Link href={`/sequences/${sequenceId}`}>Open as a page</Link>
-        <Link href={annotateAddress(sequenceId, search)}>Annotate</Link>
+        <Link href={annotateAddress(sequenceId, queue)}>Annotate</Link>
         <Button kind="quiet" onClick={onClose}>
           Close<span className="unseen"> the sequence</span>
         </Button>

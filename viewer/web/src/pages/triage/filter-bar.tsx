@@ -58,28 +58,30 @@ export const FilterBar = memo(function FilterBar({ facets, filters, onChange, on
           </label>
         </>
       )}
-      <label className={styles.field} htmlFor={`${id}-from`}>
-        From
-        <input
-          id={`${id}-from`}
-          type="date"
-          className="number"
-          title="First day, UTC"
-          value={filters.started_from}
-          onChange={(event) => onChange({ started_from: event.target.value })}
-        />
-      </label>
-      <label className={styles.field} htmlFor={`${id}-to`}>
-        to
-        <input
-          id={`${id}-to`}
-          type="date"
-          className="number"
-          title="Last day, UTC, included"
-          value={filters.started_to}
-          onChange={(event) => onChange({ started_to: event.target.value })}
-        />
-      </label>
+      <span className={styles.field}>
+        <label className={styles.field} htmlFor={`${id}-from`}>
+          From
+          <input
+            id={`${id}-from`}
+            type="date"
+            className="number"
+            title="First day, UTC"
+            value={filters.started_from}
+            onChange={(event) => onChange({ started_from: event.target.value })}
+          />
+        </label>
+        <label className={styles.field} htmlFor={`${id}-to`}>
+          to
+          <input
+            id={`${id}-to`}
+            type="date"
+            className="number"
+            title="Last day, UTC, included"
+            value={filters.started_to}
+            onChange={(event) => onChange({ started_to: event.target.value })}
+          />
+        </label>
+      </span>
       {facets.models.length > 1 && <ModelChoice facets={facets} filters={filters} onChange={onChange} />}
       {nFilters > 0 && (
         <Button kind="quiet" className={styles.clear} onClick={onClear}>

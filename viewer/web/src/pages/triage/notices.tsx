@@ -26,7 +26,8 @@ export function Notices({ facets }: { facets: Facets }) {
       ))}
       {news.length > 0 && (
         <Banner kind="note">
-          {news.join(" and ")} since these worklists were written; they follow within a minute.
+          {news.join(" and ")} since these worklists were written. They follow by themselves while Dagster's
+          daemon runs, else with <code>triage worklists</code>.
         </Banner>
       )}
       {facets.review_trouble !== null && <Banner kind="note">{facets.review_trouble}</Banner>}

@@ -1,8 +1,9 @@
 import { useCallback, useMemo, useState } from "react";
 import { useSearch } from "wouter";
-import { useAddress } from "../../address/address";
+import { misreadIn, useAddress } from "../../address/address";
 import { type Bucket, type Filters, NO_FILTERS, rowsQuery, triageFields } from "../../address/triage";
 import { Button } from "../../components/button";
+import { Misread } from "../../components/misread";
 import { Moment, Name } from "../../components/words";
 import { writeThreshold } from "../../split/threshold";
 import { shownFields } from "../sequence/selection";
@@ -79,6 +80,7 @@ export function SplitView({ facets }: { facets: Facets }) {
             Write these worklists…
           </Button>
         </header>
+        <Misread parameters={misreadIn(FIELDS, new URLSearchParams(search))} />
         <Notices facets={facets} />
         <Deck
           facets={facets}
@@ -103,7 +105,9 @@ export function SplitView({ facets }: { facets: Facets }) {
           <Downloads version={facets.version} query={query} threshold={threshold} />
         </SequenceTable>
       </div>
-      {sequence !== null && <DetailPane sequenceId={sequence} search={search} onClose={close} />}
+      {sequence !== null && (
+        <DetailPane sequenceId={sequence} search={search} threshold={threshold} onClose={close} />
+      )}
       {isWriting && (
         <WriteDialog version={facets.version} threshold={threshold} onClose={() => setWriting(false)} />
       )}

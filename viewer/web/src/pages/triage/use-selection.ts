@@ -18,11 +18,16 @@ export type Selection = {
   retry: () => void;
 };
 
+function isBehind({ isPlaceholderData, isError }: { isPlaceholderData: boolean; isError: boolean }): boolean {
+  return isPlaceholderData || isError;
+}
+
 /** The rows from one place of a selection to before another, at most a page apart. */
 export function useSelection(version: string, query: RowsQuery, first: number, end: number): Selection {
   const page = Math.floor(first / ROWS_AT_ONCE);
   const here = useRowsPage(version, query, page);
-  const next = useRowsPage(version, query, page + 1, end > (page + 1) * ROWS_AT_ONCE);
+  const reachesNext = end > (page + 1) * ROWS_AT_ONCE;
+  const next = useRowsPage(version, query, page + 1, reachesNext);
   const [hereData, nextData] = [here.data, next.data];
   const rowAt = useMemo(() => {
     const loaded = [hereData, nextData].filter((each) => each !== undefined);
@@ -39,7 +44,7 @@ export function useSelection(version: string, query: RowsQuery, first: number, e
     threshold: known?.threshold ?? null,
     rows,
     rowAt,
-    isOutdated: here.isPlaceholderData || here.isError,
+    isOutdated: isBehind(here) || (reachesNext && isBehind(next)),
     error: here.error ?? next.error,
     retry: () => void Promise.all([here.refetch(), next.refetch()]),
   };

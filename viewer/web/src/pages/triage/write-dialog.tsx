@@ -32,7 +32,15 @@ export function WriteDialog({ version, threshold, onClose }: Props) {
       {scores.error !== null && !isOutdated(scores.error) && (
         <Trouble error={scores.error} onRetry={() => void scores.refetch()} />
       )}
-      <p>Nothing is written from here: run one of these where the store is.</p>
+      <p>
+        Nothing is written from here: run one of these
+        {command.data && (
+          <>
+            , with <code>TRIAGE_STORE={command.data.store}</code>
+          </>
+        )}{" "}
+        (in a checkout, <code>.venv/bin/triage</code>).
+      </p>
       {command.isPending && <Loading what="the command" />}
       {command.isError && <Trouble error={command.error} onRetry={() => void command.refetch()} />}
       {command.data && (

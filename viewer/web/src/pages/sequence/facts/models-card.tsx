@@ -1,5 +1,5 @@
 import { Badge } from "../../../components/badge";
-import { Name, Score } from "../../../components/words";
+import { countOf, Name, Score } from "../../../components/words";
 import { signedLogit } from "../logit";
 import type { Model } from "../selection";
 import { Card } from "./card";
@@ -84,10 +84,10 @@ function Looked({ model }: { model: Model }) {
   const truncated = details?.preprocessing.num_truncated ?? 0;
   const tubes = details?.tubes;
   const parts = [
-    n_frames !== null && `${n_frames} frames`,
+    n_frames !== null && countOf(n_frames, "frame"),
     truncated > 0 && `the last ${truncated} cut off`,
     n_frames_unusable && `${n_frames_unusable} unusable`,
-    n_boxes_skipped && `${n_boxes_skipped} boxes unusable`,
+    n_boxes_skipped && `${n_boxes_skipped} box${n_boxes_skipped === 1 ? "" : "es"} unusable`,
     tubes && `${tubes.kept.length} of ${tubes.num_candidates} tubes kept`,
     details && `alarm from ${details.decision.threshold}`,
   ].filter(Boolean);

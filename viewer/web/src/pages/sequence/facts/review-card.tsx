@@ -5,7 +5,7 @@ import { asProblem } from "../../../api/problem";
 import { Badge } from "../../../components/badge";
 import { count, countOf, Moment, Name, plain } from "../../../components/words";
 import { GroupBadges } from "../../../review/group-words";
-import { labelOf, words } from "../../../review/labels";
+import { isCopied, labelOf, words } from "../../../review/labels";
 import { Card, Fact, Facts } from "./card";
 import { type Decision, describeDecision } from "./decision-words";
 import styles from "./review-card.module.css";
@@ -37,7 +37,7 @@ export function ReviewCard({ sequenceId, standing, group }: Props) {
             <GroupWords standing={standing.data} group={group} />
           </Fact>
           <Fact name="Annotation">
-            <AnnotationWords annotation={standing.data.annotation} />
+            <AnnotationWords annotation={standing.data.annotation} isOut={standing.data.is_group_excluded} />
           </Fact>
         </Facts>
       )}
@@ -92,7 +92,9 @@ function GroupWords({ standing, group }: { standing: Standing; group: UseQueryRe
   return "None yet: it waits for the next assignment.";
 }
 
-function AnnotationWords({ annotation }: { annotation: Schemas["SequenceAnnotationRead"] | null }) {
+type AnnotationProps = { annotation: Schemas["SequenceAnnotationRead"] | null; isOut: boolean };
+
+function AnnotationWords({ annotation, isOut }: AnnotationProps) {
   if (annotation === null) return "None yet.";
   const { smoke_types, false_positive_types, is_unsure, processing_stage, origin } = annotation;
   const conflict = annotation.conflicts_with_group;
@@ -121,6 +123,9 @@ function AnnotationWords({ annotation }: { annotation: Schemas["SequenceAnnotati
         ))}
         , <Moment iso={annotation.updated_at} />
       </span>
+      {isOut && isCopied(origin) && (
+        <span>It came through the group that the sequence was taken out of, and does not count.</span>
+      )}
       {conflict && (
         <span className={styles.trouble}>
           Its{" "}
