@@ -3,6 +3,7 @@
 # Run page, and the review database, with people's decisions. The image of PostgreSQL calls it once, on an empty volume;
 # on a server of your own, call it with PGHOST and POSTGRES_USER as its administrator.
 set -eu
+: "${DAGSTER_PG_PASSWORD:?}" "${DAGSTER_READER_PASSWORD:?}" "${REVIEW_PG_PASSWORD:?}"
 
 # Passwords reach psql through its environment: they are in no argument list, and no server logs them in clear.
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,17 @@ def test_only_who_pulls_knows_the_annotator() -> None:
         name for name, service in SERVICES.items() if "ANNOTATOR_API_PASSWORD" in (service.get("environment") or {})
     ]
     assert told == ["code"]
+
+
+@pytest.mark.parametrize("missing", ["DAGSTER_PG_PASSWORD", "DAGSTER_READER_PASSWORD", "REVIEW_PG_PASSWORD"])
+def test_no_role_is_made_where_a_password_is_missing(missing: str) -> None:
+    names = {"DAGSTER_PG_PASSWORD", "DAGSTER_READER_PASSWORD", "REVIEW_PG_PASSWORD"} - {missing}
+    environment = dict.fromkeys(names, "given") | {"POSTGRES_USER": "postgres", "PATH": ""}  # without a psql to call
+    made = subprocess.run(
+        ["/bin/sh", DEPLOY / "postgres/create-databases.sh"], env=environment, capture_output=True, text=True
+    )
+    assert made.returncode != 0
+    assert f"{missing}: parameter" in made.stderr
 
 
 def test_the_image_runs_as_nobody_in_particular() -> None:

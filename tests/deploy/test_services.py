@@ -203,7 +203,8 @@ def test_services_that_start_at_once_on_empty_databases_come_up_and_keep_everyth
 
     def sees_dagster() -> bool:
         headers = {"Host": "triage.example.org", "X-Forwarded-User": "ana"}
-        seen.update(httpx.get(f"http://127.0.0.1:{people}/api/v1/run", headers=headers).raise_for_status().json())
+        answer = httpx.get(f"http://127.0.0.1:{people}/api/v1/run", headers=headers, timeout=GIVE_UP_SECONDS)
+        seen.update(answer.raise_for_status().json())
         assert seen["dagster"]["state"] != "unreachable", seen["dagster"]
         # By then the daemon has had the code location look what has changed.
         return seen["dagster"]["daemon_seen_at"] is not None
