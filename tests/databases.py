@@ -27,9 +27,9 @@ DatabaseKind = Literal["sqlite", "postgresql"]
 # The server ends with its test process, however that ends: then the shell's input ends. What is lost is a test's data,
 # so an immediate shutdown is the right one.
 _SERVE_UNTIL_INPUT_ENDS = """
-postgres=$1 folder=$2
-"$postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-  -c max_connections=60 -c shared_buffers=64MB </dev/null >"$folder/log" 2>&1 &
+postgres=$1 folder=$2 port=$3 addresses=$4
+"$postgres" -D "$folder/data" -k "$folder" -p "$port" -c listen_addresses="$addresses" \
+  -c fsync=off -c full_page_writes=off -c max_connections=60 -c shared_buffers=64MB </dev/null >"$folder/log" 2>&1 &
 server=$!
 read -r end
 kill -QUIT "$server"
@@ -40,14 +40,15 @@ rm -rf "$folder"
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """A server on a Unix socket in its own folder; it listens on no network."""
+    """A server on a Unix socket in its own folder; on its port it listens only where it was asked to."""
 
     folder: Path
     pid: int
+    port: int = 5432
 
     def url(self, database: str) -> str:
         """Where a database of this server is."""
-        return f"postgresql+psycopg://triage@/{database}?host={self.folder}"
+        return f"postgresql+psycopg://triage@/{database}?host={self.folder}&port={self.port}"
 
     def execute(self, statement: str, database: str = "postgres") -> None:
         """Run one statement as the server's owner, outside a transaction."""
@@ -77,8 +78,11 @@ def find_postgres() -> Path | None:
 
 
 @contextmanager
-def serve_postgres() -> Iterator[PostgresServer]:
-    """A new server with nothing in it. Skips the test where there is no PostgreSQL or nobody to run it as."""
+def serve_postgres(port: int = 5432, addresses: str = "") -> Iterator[PostgresServer]:
+    """A new server with nothing in it. Skips the test where there is no PostgreSQL or nobody to run it as.
+
+    Whoever comes over the network, if it listens on ``addresses``, needs a password.
+    """
     postgres = find_postgres()
     if postgres is None:
         pytest.skip("NOT TESTED on PostgreSQL: no server program is installed (tests/install_system_packages.sh)")
@@ -88,30 +92,29 @@ def serve_postgres() -> Iterator[PostgresServer]:
         user = pwd.getpwnam("nobody")
         os.chown(folder, user.pw_uid, user.pw_gid)
         owner = {"user": user.pw_uid, "group": user.pw_gid}
-    initdb = [postgres.with_name("initdb"), "-D", folder / "data", "-U", "triage", "-A", "trust", "-E", "UTF8"]
-    made = subprocess.run(
-        [*initdb, "--no-locale", "--no-sync"], capture_output=True, text=True, cwd=folder, timeout=120, **owner
-    )
+    initdb = [postgres.with_name("initdb"), "-D", folder / "data", "-U", "triage", "-E", "UTF8"]
+    initdb += ["--auth-local=trust", "--auth-host=scram-sha-256", "--no-locale", "--no-sync"]
+    made = subprocess.run(initdb, capture_output=True, text=True, cwd=folder, timeout=120, **owner)
     if made.returncode:
         shutil.rmtree(folder)
         raise RuntimeError(f"initdb: {made.stderr}")
     shell = subprocess.Popen(
-        ["/bin/sh", "-c", _SERVE_UNTIL_INPUT_ENDS, "serve", postgres, folder],
+        ["/bin/sh", "-c", _SERVE_UNTIL_INPUT_ENDS, "serve", postgres, folder, str(port), addresses],
         stdin=subprocess.PIPE,
         cwd="/",
         start_new_session=True,  # an interrupt at the terminal stops the tests, and they stop the server
         **owner,
     )
     try:
-        yield PostgresServer(folder, _wait_for(folder, shell))
+        yield PostgresServer(folder, _wait_for(folder, port, shell), port)
     finally:
         shell.communicate(timeout=60)
 
 
-def _wait_for(folder: Path, shell: subprocess.Popen[bytes], timeout_seconds: float = 60) -> int:
+def _wait_for(folder: Path, port: int, shell: subprocess.Popen[bytes], timeout_seconds: float = 60) -> int:
     """The server's process id, once it takes connections."""
     pid_file = folder / "data" / "postmaster.pid"
-    engine = create_engine(PostgresServer(folder, 0).url("postgres"))
+    engine = create_engine(PostgresServer(folder, 0, port).url("postgres"))
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:

@@ -127,10 +127,10 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
             instance = dg.DagsterInstance.local_temp()
         else:
             instance = dg.DagsterInstance.from_config(str(folder))
-    except _NO_INSTANCE as error:
+    except Exception as error:  # noqa: BLE001  # the packages of storages raise errors of their own
         raise SettingsError(
             "Dagster's instance cannot be opened",
-            found=" ".join(str(error).split())[:200],
+            found=" ".join(str(error.__cause__ or error).split())[:200],
             do=f"Correct dagster.yaml in {folder or Path.cwd()} and the storage that it names.",
         ) from None
     with instance:
@@ -229,7 +229,7 @@ def materialize(
             partition_key=partition_key,
             asset_selection=[dg.AssetKey(name) for name in assets],
             run_config=run_config,
-            tags=process_tags(),
+            tags=process_tags(run_id),
         )
     except TriageError as error:
         failure = error

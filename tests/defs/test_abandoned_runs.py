@@ -18,19 +18,24 @@ PROJECT = Path(__file__).resolve().parents[2]
 WRITER = """
 import sys, time
 import dagster as dg
-from triage_assets.defs.abandoned_runs import POOL, process_tags
+from triage_assets.defs.abandoned_runs import POOL
+from triage_assets.defs.resources import RESOURCES, StoreResource
 from triage_assets.orchestrate import open_instance
 
 @dg.asset(pool=POOL)
-def writer(context: dg.AssetExecutionContext) -> None:
-    context.instance.add_run_tags(context.run.run_id, process_tags())
+def writer(context: dg.AssetExecutionContext, store: StoreResource) -> None:
     print("inside", flush=True)
     if len(sys.argv) > 1:
         time.sleep(float(sys.argv[1]))
 
 with open_instance() as instance:
-    dg.materialize([writer], instance=instance)
+    dg.materialize([writer], instance=instance, resources=RESOURCES)
 """
+
+
+@dg.job
+def nothing() -> None:
+    pass
 
 
 @pytest.fixture
@@ -69,6 +74,17 @@ def test_a_killed_writer_loses_its_slot_and_the_next_one_writes(
     assert n_claimed(instance) == 0
     with start() as following:
         assert following.wait(60) == 0
+
+
+def test_a_run_that_repeats_a_killed_one_is_not_taken_for_it(instance: dg.DagsterInstance) -> None:
+    with start("600") as killed:
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait()
+    end_abandoned_runs(instance)
+    (failed,) = instance.get_runs()
+    # As the daemon begins a retry: with the tags of the run that it repeats, before any process notes that it has it.
+    instance.create_run_for_job(nothing, tags=failed.tags, status=dg.DagsterRunStatus.STARTED)
+    assert end_abandoned_runs(instance) == ()
 
 
 def test_a_writer_at_work_keeps_its_slot(instance: dg.DagsterInstance) -> None:

@@ -13,21 +13,32 @@ import dagster as dg
 import psutil
 
 POOL = "sequence_groups_writer"
-_HOST, _PROCESS, _STARTED = "triage/host", "triage/process", "triage/process_started"
+_HOST, _PROCESS, _STARTED, _RUN = "triage/host", "triage/process", "triage/process_started", "triage/run"
 _ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
-def process_tags() -> dict[str, str]:
+def process_tags(run_id: str) -> dict[str, str]:
     """What a run that this process executes is tagged with, for whoever wonders whether it still does."""
     process = psutil.Process()
-    return {_HOST: socket.gethostname(), _PROCESS: str(process.pid), _STARTED: repr(process.create_time())}
+    return {
+        _HOST: socket.gethostname(),
+        _PROCESS: str(process.pid),
+        _STARTED: repr(process.create_time()),
+        _RUN: run_id,
+    }
+
+
+def note_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Tag a run that this process has begun to execute, unless it was created with the tags."""
+    if not _is_noted(run):
+        instance.add_run_tags(run.run_id, process_tags(run.run_id))
 
 
 def end_abandoned_runs(instance: dg.DagsterInstance) -> tuple[str, ...]:
     """Fail the runs of this machine whose process is gone, and free what any dead run has of the pool; their ids."""
     abandoned = []
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if run.tags.get(_HOST) == socket.gethostname() and not _is_at_work(run):
+        if _is_noted(run) and run.tags[_HOST] == socket.gethostname() and not _is_at_work(run):
             instance.report_run_failed(run, "The process that executed this run is gone")
             abandoned.append(run.run_id)
     events = instance.event_log_storage
@@ -45,11 +56,16 @@ def _is_dead(instance: dg.DagsterInstance, run_id: str) -> bool:
     run = instance.get_run_by_id(run_id)
     if run is None or run.status in _ENDED:
         return True
-    if _HOST in run.tags:
+    if _is_noted(run):
         return run.tags[_HOST] == socket.gethostname() and not _is_at_work(run)
     process = _process_in_events(instance, run_id)
     # Taken for dead by mistake, because it runs elsewhere, it loses its place in a queue and nothing more.
     return process is not None and not psutil.pid_exists(process)
+
+
+def _is_noted(run: dg.DagsterRun) -> bool:
+    """Whether it is known who executes this run: a retry begins with the tags of the run that it repeats."""
+    return _HOST in run.tags and run.tags.get(_RUN, run.run_id) == run.run_id
 
 
 def _is_at_work(run: dg.DagsterRun) -> bool:

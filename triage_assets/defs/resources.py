@@ -14,6 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from triage_assets.configured_models import configured_packages
+from triage_assets.defs.abandoned_runs import note_process
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.errors import TriageError
 from triage_assets.scoring.identity import model_fingerprint
@@ -26,9 +27,17 @@ if TYPE_CHECKING:
 
 
 class StoreResource(dg.ConfigurableResource):
-    """The store that every asset reads and writes."""
+    """The store that every asset reads and writes.
+
+    As every run has it, it also notes which process executes a run, before the run waits for anything.
+    """
 
     location: str | None = Field(None, description="Folder of the store; TRIAGE_STORE where empty.")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Called for runs and sensors alike; a sensor has no run."""
+        if context.run is not None and context.instance is not None:
+            note_process(context.instance, context.run)
 
     def open(self) -> Store:
         """The store, without touching it."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from triage_assets.defs.abandoned_runs import POOL, process_tags
+from triage_assets.defs.abandoned_runs import POOL
 from triage_assets.defs.following import FOLLOWED, look_upstream
 from triage_assets.defs.metadata import Scalar, size_chart, table
 from triage_assets.defs.raw_sequences import raw_sequences
@@ -52,7 +52,6 @@ def sequence_groups(
     from triage_assets.grouping import regroup, write_snapshot
     from triage_assets.groups.summary import check_snapshot, summarize
 
-    context.instance.add_run_tags(context.run.run_id, process_tags())
     followed = look_upstream(context.instance, "sequence_groups", decisions=review.last_decision())
     target = store.open()
     settings = load_settings(triage_joining=config.joining, triage_iou_threshold=config.iou_threshold)
