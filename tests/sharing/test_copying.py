@@ -1,6 +1,7 @@
 """Copying between folders and buckets: everything, only what is missing, and what a consumer sees of it."""
 
 import hashlib
+import json
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -285,6 +286,13 @@ def test_another_archive_of_the_name_is_not_overwritten(source: FolderStore, s3:
     assert report.n_shards_copied == len(load_catalog(source, OTHER).shards) - 1
 
 
-def test_a_folder_copied_elsewhere_by_other_means_is_known(made: Path, source: FolderStore, tmp_path: Path) -> None:
+def test_a_folder_copied_elsewhere_by_other_means_is_a_copy_too(
+    made: Path, source: FolderStore, tmp_path: Path
+) -> None:
     destination = copy_folder(made, tmp_path / "by-rsync")
     assert not copy_store(source, destination).has_news
+    lists = json.loads(source.read("worklists/model_config.json"))
+    source.write("worklists/model_config.json", json.dumps(lists).encode())
+    report = copy_store(source, destination)
+    assert report.faults == ()
+    assert contents(destination) == contents(source)

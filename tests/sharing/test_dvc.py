@@ -94,9 +94,8 @@ def repository(dvc: Path, made: Path, tmp_path: Path) -> Repository:
     folder = tmp_path / "repository"
     folder.mkdir()
     found = Repository(folder, tmp_path / "remote", dvc)
-    found.run(
-        f"git init -q && dvc init -q && dvc remote add -q -d storage {found.remote} && git add -A && git commit -qm Begin"
-    )
+    found.run(f"git init -q && dvc init -q && dvc remote add -q -d storage {found.remote}")
+    found.run("git add -A && git commit -qm Begin")
     copy_folder(made, folder / "data")
     return found
 

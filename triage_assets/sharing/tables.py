@@ -32,8 +32,6 @@ from triage_assets.worklists.records import FOLDER as WORKLISTS
 
 RECORD = "copied.json"
 _RECORD_VERSION = 1
-# The state before is remembered too: a copy may be killed between two tables.
-_REMEMBERED = 2
 _LISTS_RECORD = f"{WORKLISTS}/model_config.json"
 _RESULTS = f"{WORKLISTS}/results.parquet"
 # A writer replaces the files of one state one after the other, which takes seconds at a million sequences.
@@ -42,7 +40,10 @@ _PAUSE_SECONDS = 1.0
 
 
 class CopiedRecord(BaseModel):
-    """What `RECORD` says: the sha256 of what copies have written, by path, the last first."""
+    """What `RECORD` says: the sha256 of what copies have written, by path.
+
+    The last is first; the one before is there too, because a copy may be killed between two tables.
+    """
 
     format_version: int = _RECORD_VERSION
     tables: dict[str, list[str]] = {}
@@ -99,8 +100,10 @@ def write_tables(source: Store, destination: Store, captured: CapturedTables, ta
     if kept:
         tally.fail("tables", _kept(source, destination, kept, strangers))
     writing = [path for path in changed if path not in kept]
-    if writing:
-        _remember(destination, {path: captured.digests[path] for path in writing}, present)
+    # What is equal counts as copied, however it came there: a clone or a restored backup is no work of its own.
+    known = {path: digest for path, digest in captured.digests.items() if path not in kept}
+    if any(digest not in copied.get(path, ()) for path, digest in known.items()):
+        _remember(destination, known, present)
     for path in writing:
         data = source.read_or_none(path)
         if data is None or _digest(data) != captured.digests[path]:
@@ -255,8 +258,8 @@ def _remember(destination: Store, digests: Digests, present: Mapping[str, str | 
     def change(data: bytes | None) -> bytes:
         tables = dict(_read_copied(destination, data).tables)
         for path, digest in digests.items():
-            known = [digest, *filter(None, [present[path]])]
-            tables[path] = known[:_REMEMBERED]
+            before = present[path]
+            tables[path] = [digest] if before in (None, digest) else [digest, before]
         return CopiedRecord(tables=dict(sorted(tables.items()))).model_dump_json(indent=1).encode() + b"\n"
 
     destination.update(RECORD, change)
