@@ -104,7 +104,7 @@ def s3_server() -> Iterator[None]:
         port = probe.getsockname()[1]
     credentials = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
     os.environ.update(credentials, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
-    command = [Path(sys.executable).with_name("moto_server"), "-p", str(port)]
+    command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             wait_for(port)

@@ -143,6 +143,29 @@ def test_a_bucket_that_cannot_be_written_is_a_sentence(
     assert [key for key in s3.stored_keys() if not key.endswith("-probe")] == []
 
 
+@pytest.mark.parametrize(
+    ("location", "access_key", "said"),
+    [
+        ("s3://no-such-bucket/x", READER, "no such bucket"),
+        (f"s3://{PLAIN}/x", STRANGER, "not allowed to"),
+        (f"s3://{PLAIN}/x", EXPIRED, "have expired"),
+        (f"s3://{PLAIN}/wrong-prefix", READER, "is no store"),
+    ],
+)
+def test_a_bucket_that_cannot_be_read_is_a_sentence_and_nothing_looks_empty(
+    destination: FolderStore,
+    s3: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+    location: str,
+    access_key: str,
+    said: str,
+) -> None:
+    become(monkeypatch, access_key)
+    with pytest.raises(StoreError, match=said):
+        copy_store(open_store(location), destination)
+    assert not destination.root.exists()
+
+
 @pytest.mark.parametrize("small_disk", ["100k"], indirect=True)
 def test_a_full_disk_is_a_sentence_and_leaves_a_whole_store(source: FolderStore, small_disk: Path) -> None:
     destination = FolderStore(small_disk / "store")

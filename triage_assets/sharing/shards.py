@@ -84,12 +84,12 @@ def copy_shards(source: Store, destination: Store, key: str, scope: CopyScope, t
             return plan
         require_catalog(destination, key)
         sweep_leftovers(destination, key)
-        known = frozenset(shard.name for shard in plan.destination.shards)
+        # Those that are missing were compared too: another copy of the same source may be faster with some of them.
+        known = frozenset(shard.name for shard in (*plan.destination.shards, *plan.difference.missing))
         is_whole = True
         try:
             for shard in plan.difference.missing:
                 fault = _copy_shard(source, destination, key, shard, known, tally)
-                known |= {shard.name}
                 if fault is not None:
                     _require_named(source, key, shard)
                     tally.fail(tar_path(key, shard.name), fault)
@@ -140,10 +140,8 @@ def _copy_shard(
             if new_tar is not None:
                 new_tar.commit()
             _put_index(files, destination, index, _read_index(source, index, shard))
-        except ObjectExists:
-            if not _is_named_soon(destination, key, shard):
-                raise
-            return None
+        except ObjectExists as error:
+            return None if _is_named_soon(destination, key, shard) else error
         change_catalog(destination, key, _with(shard, known))
     tally.shards += 1
     tally.frames += shard.n_frames
