@@ -62,6 +62,7 @@ types: setup
 bench: setup
 	$(BIN)/python benchmarks/pull.py
 	$(BIN)/python benchmarks/shards.py
+	$(BIN)/python -m benchmarks.sharing
 	$(BIN)/python benchmarks/no_op.py
 	$(BIN)/python -m benchmarks.grouping
 	$(BIN)/python -m benchmarks.groups

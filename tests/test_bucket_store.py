@@ -336,7 +336,9 @@ def test_credentials_that_are_refused_are_an_error_in_every_method_and_nothing_l
 def test_a_bucket_that_is_not_there_is_an_error_in_every_method_and_nothing_looks_empty(s3: S3Server) -> None:
     store = open_store("s3://no-such-bucket/store")
     for act in {**reads(store), **writes(store)}.values():
-        with pytest.raises(StoreError, match=r"no such bucket.*Correct TRIAGE_STORE, or AWS_ENDPOINT_URL"):
+        with pytest.raises(
+            StoreError, match=r"no such bucket.*Correct the address \(TRIAGE_STORE\), or AWS_ENDPOINT_URL"
+        ):
             act()
 
 

@@ -368,7 +368,7 @@ def test_a_stamp_that_cannot_be_read_is_an_error_and_is_kept(store: Store, conte
 @pytest.mark.parametrize(
     ("location", "text"),
     [
-        ("gs://bucket/prefix", "a kind of store that is not known"),  # another vendor's
+        ("gs://bucket/prefix", "of a kind that is not known"),  # another vendor's
         ("s3://", "no place in a bucket"),
         ("s3:///prefix", "no place in a bucket"),
         ("s3://bucket/a/../b", "no place in a bucket"),
@@ -376,5 +376,5 @@ def test_a_stamp_that_cannot_be_read_is_an_error_and_is_kept(store: Store, conte
     ],
 )
 def test_a_place_that_cannot_be_is_refused(location: str, text: str) -> None:
-    with pytest.raises(SettingsError, match=f"{text}.*Correct TRIAGE_STORE"):
+    with pytest.raises(SettingsError, match=f"{text}.*Correct the address"):
         open_store(location)

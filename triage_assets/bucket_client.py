@@ -42,7 +42,7 @@ _LATER = f"Run again later: {_KEPT}."
 
 # What the answer says, what that means, and what to do about it.
 _REFUSALS: tuple[tuple[frozenset[str], str, str], ...] = (
-    (frozenset({"NoSuchBucket"}), "no such bucket", "Correct TRIAGE_STORE, or AWS_ENDPOINT_URL."),
+    (frozenset({"NoSuchBucket"}), "no such bucket", "Correct the address (TRIAGE_STORE), or AWS_ENDPOINT_URL."),
     (
         frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403"}),
         "these credentials are not allowed to",
@@ -78,7 +78,7 @@ _FAILURES: tuple[tuple[type[BotoCoreError], str, str], ...] = (
     (SSOError, "a login that is over", _RENEW),
     (HTTPClientError, "no connection", _REACH),
     (ConnectionFailed, "no connection", _REACH),
-    (ParamValidationError, "a name that no bucket can have", "Correct TRIAGE_STORE."),
+    (ParamValidationError, "a name that no bucket can have", "Correct the address (TRIAGE_STORE)."),
 )
 
 
@@ -90,10 +90,10 @@ class Bucket:
         folders = prefix.strip("/").split("/") if prefix.strip("/") else []
         if not name or any(folder in ("", ".", "..") for folder in folders):
             raise SettingsError(
-                "TRIAGE_STORE names no place in a bucket",
+                "The address of a store names no place in a bucket",
                 found=location,
                 expected="s3://bucket or s3://bucket/prefix",
-                do="Correct TRIAGE_STORE.",
+                do="Correct the address (TRIAGE_STORE).",
             )
         self.name = name
         self.location = "/".join(["s3:/", name, *folders])

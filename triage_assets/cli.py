@@ -34,6 +34,7 @@ from triage_assets.errors import PackageError, ScoringError, SettingsError, Tria
 from triage_assets.model_commands import models_app
 from triage_assets.scoring.records import AUTO, FLOAT32, TORCH, RuntimeChoice
 from triage_assets.shard_commands import shards_app
+from triage_assets.share_commands import fetch, publish
 from triage_assets.user_commands import users_app
 from triage_assets.viewer_command import viewer
 
@@ -52,6 +53,8 @@ app.add_typer(shards_app, name="shards")
 app.add_typer(models_app, name="models")
 app.add_typer(users_app, name="users")
 app.command()(viewer)
+app.command()(publish)
+app.command()(fetch)
 
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Make the backlog the oldest so many sequences of each organization.")

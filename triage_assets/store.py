@@ -138,7 +138,10 @@ class Store(abc.ABC):
         Every address on loopback counts as one annotator, the demo's. Raises `StoreMismatch`, and `NewerFormat`
         where a newer version of this project wrote the store.
         """
-        host = annotator_host(annotator_url)
+        self.stamp_host(annotator_host(annotator_url))
+
+    def stamp_host(self, host: str) -> None:
+        """`stamp`, by what `annotator` says of another store."""
         stored = self.annotator()
         if stored is None:
             content = {"format_version": FORMAT_VERSION, "annotator": host}
@@ -248,10 +251,10 @@ def open_store(location: str) -> Store:
         return FolderStore(Path(location))
     if scheme != "s3":
         raise SettingsError(
-            "TRIAGE_STORE names a kind of store that is not known",
+            "The address of a store is of a kind that is not known",
             found=location,
             expected="a folder or s3://bucket/prefix",
-            do="Correct TRIAGE_STORE.",
+            do="Correct the address (TRIAGE_STORE).",
         )
     from triage_assets.bucket_store import BucketStore
 

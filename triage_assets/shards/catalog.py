@@ -7,7 +7,7 @@ its shards. What does not: writing shards (`writer`), or holding them against th
 import hashlib
 import json
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -228,15 +228,20 @@ def load_frames(store: Store, organization_key: str, columns: Sequence[str] | No
     if not shards:
         return schema.empty_table()
     read = list(dict.fromkeys([*wanted, "sequence_id"]))
-    parts = [load_index(store, organization_key, shard, read) for shard in shards]
-    shard_of_row = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part) for part in parts])
-    table = pa.concat_tables(parts)
+    parts = {shard.name: load_index(store, organization_key, shard, read) for shard in shards}
+    return live_rows(parts).select(schema.names).cast(schema)
+
+
+def live_rows(indexes: Mapping[str, pa.Table]) -> pa.Table:
+    """The rows of these shards' indexes that are live, and the ``shard`` of each; the indexes are by name, in order.
+
+    They have at least the column sequence_id, and there is at least one.
+    """
+    shard_of_row = np.repeat(np.arange(len(indexes), dtype=np.int32), [len(index) for index in indexes.values()])
+    table = pa.concat_tables(list(indexes.values()))
     live = _newest(table["sequence_id"].to_numpy(), shard_of_row)
-    names = pa.array([shard.name for shard in shards], pa.string())
-    table = table.append_column("shard", names.take(pa.array(shard_of_row)))
-    if not live.all():
-        table = table.filter(pa.array(live))
-    return table.select(schema.names).cast(schema)
+    table = table.append_column("shard", pa.array(list(indexes), pa.string()).take(pa.array(shard_of_row)))
+    return table if live.all() else table.filter(pa.array(live))
 
 
 def _newest(sequence_ids: NDArray[np.int64], shard_of_row: NDArray[np.int32]) -> NDArray[np.bool_]:

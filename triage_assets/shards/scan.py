@@ -5,7 +5,7 @@ comparing what is found with an index (`verify`), or writing one (`reindex`).
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from triage_assets.errors import ShardError
@@ -17,6 +17,8 @@ from triage_assets.shards.records import FrameRow, StoredImage
 from triage_assets.store import Store
 
 CHUNK_BYTES = 8 * 2**20
+ReadRange = Callable[[str, int, int], bytes]
+"""`Store.read_range`, or what does something else besides with the bytes."""
 DAMAGED = (
     "Restore the file from a copy, or run `triage shards reindex --drop-damaged` to leave the shard out: "
     "the next run fetches again what the annotator still has."
@@ -45,17 +47,21 @@ class ScannedSequence:
     images: tuple[ScannedImage, ...]
 
 
-def scan_shard(store: Store, organization_key: str, shard: str) -> Iterator[ScannedSequence]:
+def scan_shard(
+    store: Store, organization_key: str, shard: str, read: ReadRange | None = None
+) -> Iterator[ScannedSequence]:
     """Every sequence of a shard, in memory of one sequence and 8 MB.
 
-    Raises `ShardError` naming the shard where the archive is cut short or is not what this project writes, down to the
-    padding; the sequences before that place have been yielded. Images are not compared with the promised digests.
+    ``read`` takes the place of the store's own; it is asked for every byte of an intact archive, for ranges that each
+    begin in or right behind the one before and end after it. Raises `ShardError` naming the shard where the archive is
+    cut short or is not what this project writes, down to the padding; the sequences before that place have been
+    yielded. Images are not compared with the promised digests.
     """
     path = tar_path(organization_key, shard)
     total = store.size(path)
     if total is None:
         raise ShardError(f"shard {path} is missing", do=DAMAGED)
-    cursor = _Cursor(store, path, total)
+    cursor = _Cursor(read or store.read_range, path, total)
     n_sequences = n_images = 0
     try:
         while (folder_and_meta := _read_meta_member(cursor)) is not None:
@@ -77,9 +83,9 @@ def scan_shard(store: Store, organization_key: str, shard: str) -> Iterator[Scan
 class _Cursor:
     """Reads an object onwards, in large pieces."""
 
-    def __init__(self, store: Store, path: str, total: int) -> None:
+    def __init__(self, read: ReadRange, path: str, total: int) -> None:
         self.position = 0
-        self._store = store
+        self._read = read
         self._path = path
         self._total = total
         self._chunk = memoryview(b"")
@@ -92,7 +98,7 @@ class _Cursor:
             raise ShardError("it is cut short", found=f"{self._total} bytes", expected=f"at least {end} bytes")
         if end > self._chunk_start + len(self._chunk):
             ahead = min(max(size, CHUNK_BYTES), self._total - self.position)
-            self._chunk = memoryview(self._store.read_range(self._path, self.position, ahead))
+            self._chunk = memoryview(self._read(self._path, self.position, ahead))
             self._chunk_start = self.position
         start = self.position - self._chunk_start
         self.position = end

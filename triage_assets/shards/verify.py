@@ -24,7 +24,7 @@ from triage_assets.shards.catalog import (
     tar_path,
 )
 from triage_assets.shards.index import INDEX_SCHEMA, IndexBuilder
-from triage_assets.shards.scan import DAMAGED, ScannedSequence, changed_images, scan_shard, scanned_rows
+from triage_assets.shards.scan import DAMAGED, ReadRange, ScannedSequence, changed_images, scan_shard, scanned_rows
 from triage_assets.store import Store
 
 _log = logging.getLogger(__name__)
@@ -81,6 +81,14 @@ def verify_shards(
     return VerifyReport(len(keys), len(work), n_sequences, n_frames, n_bytes, tuple(faults), tuple(leftovers))
 
 
+def find_faults(store: Store, organization_key: str, shard: ShardEntry, read: ReadRange) -> tuple[TriageError, ...]:
+    """Every fault of one shard, its archive read through ``read`` (see `scan_shard`)."""
+    check = _ShardCheck(store, organization_key, shard, read)
+    for _ in check:
+        pass
+    return tuple(check.faults)
+
+
 def check_layout(store: Store, organization_key: str) -> str | None:
     """The first fault that shows without reading an archive: catalog, indexes, their counts and sizes; None if none."""
     try:
@@ -98,8 +106,9 @@ def check_layout(store: Store, organization_key: str) -> str | None:
 class _ShardCheck:
     """One shard's sequences as its archive holds them; once they are used up, ``faults`` has all that is wrong."""
 
-    def __init__(self, store: Store, organization_key: str, shard: ShardEntry) -> None:
+    def __init__(self, store: Store, organization_key: str, shard: ShardEntry, read: ReadRange | None = None) -> None:
         self.faults: list[TriageError] = []
+        self._read = read
         self._store = store
         self._key = organization_key
         self._shard = shard
@@ -110,7 +119,7 @@ class _ShardCheck:
         n_sequences = 0
         size_fault = _size_fault(self._store, self._key, self._shard)
         try:
-            for sequence in scan_shard(self._store, self._key, self._shard.name):
+            for sequence in scan_shard(self._store, self._key, self._shard.name, self._read):
                 rows.append(scanned_rows(sequence))
                 meta_digest.update(sequence.meta_bytes)
                 n_sequences += 1

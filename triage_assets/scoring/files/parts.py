@@ -87,10 +87,15 @@ def write_part(folder: PartsFolder, rows: pa.Table, identity: ModelIdentity, det
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=_ROWS_PER_GROUP, compression="zstd")
     data: bytes = sink.getvalue().to_pybytes()
-    part = StoredObject(f"part-{hashlib.sha256(data).hexdigest()[:16]}.parquet", len(data))
+    part = StoredObject(part_name(data), len(data))
     if folder.store.size(folder.path(part.path)) != len(data):
         folder.store.write(folder.path(part.path), data)
     return part
+
+
+def part_name(data: bytes) -> str:
+    """The file name of the part that has these bytes."""
+    return f"part-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
 
 
 def read_part(folder: PartsFolder, name: str, columns: Iterable[str], *, sequence_id: int | None = None) -> pa.Table:

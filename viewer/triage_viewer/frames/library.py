@@ -171,7 +171,9 @@ class FrameLibrary:
             return unreadable[0]
         if damaged:
             return ShardError(f"{what} that can be read", found=f"{damaged} shards without a readable index")
-        return NotStored(what, do="Run `triage pull` to fetch what is new, or check the number.")
+        return NotStored(
+            what, do="Run `triage pull`, in a copy `triage fetch`, to bring what is missing; or check the number."
+        )
 
     def _list_organizations(self) -> tuple[str, ...]:
         if time.monotonic() - self._listed_at >= _LIST_EVERY_SECONDS:

@@ -85,7 +85,7 @@ function Reason({ frame, settled }: { frame: Frame; settled: Settled<Picture> | 
   const reason =
     problem?.detail ??
     (frame.unusable_reason === null
-      ? "This frame is not stored yet. `triage pull` fetches it."
+      ? "This frame is not stored yet. `triage pull` fetches it; in a copy, `triage fetch`."
       : `This frame cannot be used, and no model looked at it: ${frame.unusable_reason}.`);
   return (
     <p className={styles.reason} role="status">

@@ -1,0 +1,98 @@
+"""Whether one store may be copied into another, before anything is written.
+
+What lives here: refusing places that are the same, inside each other, no store, or another annotator's; and which
+organizations are meant. What does not: opening stores, and copying.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from triage_assets.annotator.records import slugify
+from triage_assets.annotator.snapshot import stored_keys
+from triage_assets.errors import SettingsError, StoreError, StoreMismatch
+from triage_assets.shards.catalog import stored_organizations
+from triage_assets.store import Store
+
+# What a viewer that was opened first has left in an empty folder.
+_REVIEW_DATABASE = "review.sqlite"
+
+
+def require_apart(source: Store, destination: Store) -> None:
+    """Refuse a copy of a store onto itself, or into a folder inside it. Raises `SettingsError`."""
+    ours, theirs = _parts(source.location), _parts(destination.location)
+    shorter = min(len(ours), len(theirs))
+    if ours[:shorter] != theirs[:shorter]:
+        return
+    same = len(ours) == len(theirs)
+    raise SettingsError(
+        "A store cannot be copied onto itself" if same else "One of the two stores is inside the other",
+        found=source.location if same else f"{source.location} and {destination.location}",
+        expected="two places beside each other",
+        do="Name another place, or correct TRIAGE_STORE.",
+    )
+
+
+def require_store(source: Store) -> str:
+    """The annotator that the source is of. Raises `StoreError` for what is no store, and `NewerFormat`."""
+    annotator = source.annotator()
+    if annotator is None:
+        raise StoreError(
+            f"{source.location} is no store",
+            found="no store.json",
+            expected="a folder or prefix that `triage run` or `triage publish` has filled",
+            do="Check the address, down to the prefix.",
+        )
+    return annotator
+
+
+def claim_destination(destination: Store, annotator: str) -> None:
+    """Make the destination a store of this annotator where it is empty.
+
+    Raises `StoreMismatch` where it is another annotator's, `StoreError` where it holds something else, `NewerFormat`
+    and `StoreUnwritable`.
+    """
+    stored = destination.annotator()
+    if stored is None:
+        foreign = next((found.path for found in destination.list("") if not _is_ignored(found.path)), None)
+        if foreign is not None:
+            raise StoreError(
+                f"{destination.location} is no store, and not empty",
+                found=foreign,
+                expected="a store, or an empty folder or prefix",
+                do="Name another place.",
+            )
+    elif stored != annotator:
+        raise StoreMismatch(
+            f"The store {destination.location} holds the backlog of another annotator",
+            found=stored,
+            expected=annotator,
+            do="Name another place.",
+        )
+    destination.stamp_host(annotator)
+
+
+def select_organizations(source: Store, names: Sequence[str]) -> tuple[str, ...]:
+    """The keys of the named organizations, or of all that the source has frames of. Raises `StoreError`."""
+    keys = tuple(sorted({*stored_organizations(source), *stored_keys(source)}))
+    if not names:
+        return keys
+    chosen: set[str] = set()
+    for name in names:
+        found = [key for key in keys if key == name or key.rpartition("-")[0] == slugify(name)]
+        if not found:
+            raise StoreError(
+                f"{source.location} has no such organization",
+                found=repr(name),
+                expected="one of " + ", ".join(keys),
+                do="Give --organization a key of this list, or the name that it was made of.",
+            )
+        chosen.update(found)
+    return tuple(sorted(chosen))
+
+
+def _parts(location: str) -> tuple[str, ...]:
+    return tuple(location.split("/")) if "://" in location else Path(location).resolve().parts
+
+
+def _is_ignored(path: str) -> bool:
+    return path.startswith(_REVIEW_DATABASE)

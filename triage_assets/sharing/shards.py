@@ -1,0 +1,247 @@
+"""Copying shards: read once, proven byte by byte on the way, and made known by the destination's catalog last.
+
+What lives here: the order of writing, and what is done where either store changes meanwhile. What does not: which
+shards are missing (`merging`), and what makes an archive whole (`triage_assets.shards.verify`).
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from triage_assets.errors import ObjectExists, ShardError, StoreError, TriageError
+from triage_assets.shards.catalog import (
+    Catalog,
+    ShardEntry,
+    change_catalog,
+    index_path,
+    load_catalog,
+    load_index,
+    require_catalog,
+    sweep_leftovers,
+    tar_path,
+)
+from triage_assets.shards.verify import find_faults
+from triage_assets.sharing.merging import CatalogDifference, compare_catalogs
+from triage_assets.sharing.records import CopyScope, SourceChanged, Tally
+from triage_assets.store import NewObject, Store
+
+_ROUNDS = 20
+# Another copy of the same shard names it within seconds of its commit.
+_LOOKS = 40
+_PAUSE_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class ShardsPlan:
+    """What one organization needs: ``left_out`` are missing too, and outside the scope."""
+
+    source: Catalog
+    destination: Catalog
+    difference: CatalogDifference
+    left_out: int
+
+    @property
+    def n_bytes(self) -> int:
+        """What the missing shards take."""
+        return sum(shard.tar_bytes for shard in self.difference.missing)
+
+    @property
+    def n_held(self) -> int:
+        """How many of the source's shards, or all that is in them, the destination has."""
+        return len(self.source.shards) - self.left_out - len(self.difference.missing)
+
+
+def plan_shards(source: Store, destination: Store, key: str, scope: CopyScope) -> ShardsPlan:
+    """What is to be copied of one organization; nothing is changed. Raises `ShardError`, `StoreError`."""
+    empty = Catalog(organization_key=key)
+    theirs = load_catalog(destination, key) or empty
+    held = {shard.name for shard in theirs.shards}
+    ours = load_catalog(source, key) or empty
+    try:
+        chosen = [shard for shard in ours.shards if shard.name in held or _is_in_scope(source, key, shard, scope)]
+        difference = compare_catalogs(source, ours.with_shards(chosen, ()), destination, theirs)
+    except ShardError:
+        if load_catalog(source, key) != ours:
+            raise SourceChanged from None
+        raise
+    return ShardsPlan(ours, theirs, difference, len(ours.shards) - len(chosen))
+
+
+def copy_shards(source: Store, destination: Store, key: str, scope: CopyScope, tally: Tally) -> ShardsPlan:
+    """Copy what `plan_shards` finds, each shard visible as it is finished; returns the last plan.
+
+    A shard that is damaged at the source is noted in the tally, and everything else copied. Raises `SourceChanged`
+    where a shard has gone from the source and its catalog, and what the stores raise.
+    """
+    for _ in range(_ROUNDS):
+        plan = plan_shards(source, destination, key, scope)
+        if not (plan.difference.missing or plan.difference.retired):
+            return plan
+        require_catalog(destination, key)
+        sweep_leftovers(destination, key)
+        # Those that are missing were compared too: another copy of the same source may be faster with some of them.
+        known = frozenset(shard.name for shard in (*plan.destination.shards, *plan.difference.missing))
+        is_whole = True
+        try:
+            for shard in plan.difference.missing:
+                fault = _copy_shard(source, destination, key, shard, known, tally)
+                if fault is not None:
+                    _require_named(source, key, shard)
+                    tally.fail(tar_path(key, shard.name), fault)
+                    is_whole = False
+            if plan.difference.retired and is_whole:
+                change_catalog(destination, key, _without(frozenset(plan.difference.retired), known))
+                tally.retired += len(plan.difference.retired)
+        except _DestinationChanged:
+            continue
+        return plan
+    raise StoreError(
+        f"{destination.location} changes again and again while shards of {key} are copied into it",
+        do="Run again when fewer others write there: what was finished is kept.",
+    )
+
+
+class _DestinationChanged(Exception):  # noqa: N818
+    """Another writer has sealed a shard at the destination since it was compared."""
+
+
+def _is_in_scope(source: Store, key: str, shard: ShardEntry, scope: CopyScope) -> bool:
+    if scope.since is None:
+        return True
+    try:
+        newest = pc.max(load_index(source, key, shard, ["recorded_at"])["recorded_at"])
+    except ShardError:  # copying it says what is wrong
+        return True
+    return bool(pc.greater_equal(newest, pa.scalar(scope.since, newest.type)).as_py())
+
+
+def _copy_shard(
+    source: Store, destination: Store, key: str, shard: ShardEntry, known: frozenset[str], tally: Tally
+) -> TriageError | None:
+    """Copy one shard and name it in the catalog; returns why not, where its bytes are not what they should be."""
+    tar, index = tar_path(key, shard.name), index_path(key, shard.name)
+    with ExitStack() as files:  # they stay open, and so safe from a sweep, until the catalog names them
+        if destination.size(tar) is None:
+            new_tar = files.enter_context(destination.new_object(tar))
+            copying: _Copying | _Comparing = _Copying(source, new_tar, tally)
+        else:  # by a copy that was killed before the catalog named it, or that is about to
+            new_tar, copying = None, _Comparing(source, destination)
+        faults = find_faults(source, key, shard, copying)
+        if copying.failure is not None and source.size(tar) is not None:
+            raise copying.failure
+        if faults:
+            return faults[0]
+        try:
+            if new_tar is not None:
+                new_tar.commit()
+            _put_index(files, destination, index, _read_index(source, index, shard))
+        except ObjectExists as error:
+            return None if _is_named_soon(destination, key, shard) else error
+        change_catalog(destination, key, _with(shard, known))
+    tally.shards += 1
+    tally.frames += shard.n_frames
+    return None
+
+
+class _Copying:
+    """Reads ranges of an archive for whoever proves it, and hands every byte on once."""
+
+    def __init__(self, source: Store, new: NewObject, tally: Tally) -> None:
+        self.failure: StoreError | None = None
+        self._source = source
+        self._new = new
+        self._tally = tally
+        self._written = 0
+
+    def __call__(self, path: str, offset: int, size: int) -> bytes:
+        try:
+            data = self._source.read_range(path, offset, size)
+            fresh = memoryview(data)[self._written - offset :]
+            self._new.write([fresh])
+        except StoreError as error:
+            self.failure = error
+            raise
+        self._written += len(fresh)
+        self._tally.add_bytes(len(fresh))
+        return data
+
+
+class _Comparing:
+    """Reads ranges of an archive for whoever proves it, and holds what the destination has against them."""
+
+    def __init__(self, source: Store, destination: Store) -> None:
+        self.failure: StoreError | None = None
+        self._source = source
+        self._destination = destination
+
+    def __call__(self, path: str, offset: int, size: int) -> bytes:
+        try:
+            data = self._source.read_range(path, offset, size)
+            found = self._destination.read_range(path, offset, size)
+        except StoreError as error:
+            self.failure = error
+            raise
+        if found != data:
+            raise ShardError(
+                f"{self._destination.location}/{path} is another archive than that of {self._source.location}",
+                do="If no run is under way there, delete it; then run again.",
+            )
+        return data
+
+
+def _read_index(source: Store, path: str, shard: ShardEntry) -> bytes:
+    data = source.read(path)
+    if hashlib.sha256(data).hexdigest() != shard.index_sha256:  # it was proven a moment ago
+        raise SourceChanged
+    return data
+
+
+def _put_index(files: ExitStack, destination: Store, path: str, data: bytes) -> None:
+    if destination.read_or_none(path) != data:
+        new = files.enter_context(destination.new_object(path))
+        new.write([data])
+        new.commit()
+
+
+def _is_named_soon(destination: Store, key: str, shard: ShardEntry) -> bool:
+    """Whether another writer that has put the same shard there makes it known."""
+    for _ in range(_LOOKS):
+        catalog = load_catalog(destination, key)
+        if catalog is not None and shard.name in {each.name for each in catalog.shards}:
+            return True
+        time.sleep(_PAUSE_SECONDS)
+    return False
+
+
+def _with(shard: ShardEntry, known: frozenset[str]) -> Callable[[Catalog], Catalog]:
+    def change(now: Catalog) -> Catalog:
+        others = [each for each in now.shards if each.name != shard.name]
+        _require_known(others, known)
+        return now.with_shards([*others, shard], [name for name in now.dropped if name != shard.name])
+
+    return change
+
+
+def _without(retired: frozenset[str], known: frozenset[str]) -> Callable[[Catalog], Catalog]:
+    def change(now: Catalog) -> Catalog:
+        _require_known(now.shards, known)
+        return now.with_shards([each for each in now.shards if each.name not in retired], now.dropped)
+
+    return change
+
+
+def _require_known(shards: Iterable[ShardEntry], known: frozenset[str]) -> None:
+    if any(shard.name not in known for shard in shards):
+        raise _DestinationChanged
+
+
+def _require_named(source: Store, key: str, shard: ShardEntry) -> None:
+    """Tell damage from a shard that a compaction has replaced meanwhile. Raises `SourceChanged`."""
+    catalog = load_catalog(source, key)
+    if catalog is None or shard not in catalog.shards:
+        raise SourceChanged
