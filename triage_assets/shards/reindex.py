@@ -25,8 +25,8 @@ from triage_assets.shards.catalog import (
     tar_path,
 )
 from triage_assets.shards.index import IndexBuilder, encode_index
+from triage_assets.shards.new_shard import make_entry
 from triage_assets.shards.scan import DAMAGED, changed_images, scan_shard, scanned_rows
-from triage_assets.shards.writer import make_entry
 from triage_assets.store import Store
 
 _log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def _replace_changed(store: Store, files: Mapping[str, bytes]) -> list[str]:
 def _replace_catalog(
     store: Store, organization_key: str, entries: list[ShardEntry], dropped: tuple[str, ...]
 ) -> list[str]:
-    """Write the catalog with these shards, and with those that another run has sealed since they were listed."""
+    """Write the catalog with these shards, as other runs have added to them and merged some since they were listed."""
     path = catalog_path(organization_key)
     handled = {entry.name for entry in entries} | set(dropped)
 
@@ -152,10 +152,12 @@ def _replace_catalog(
             catalog = None if present is None else decode_catalog(store, organization_key, present)
         except ShardError:
             catalog = None
-        newer = [shard for shard in catalog.shards if shard.name not in handled] if catalog else []
-        still_dropped = {name for name in catalog.dropped if name not in handled} if catalog else set()
-        empty = Catalog(organization_key=organization_key)
-        return encode_catalog(empty.with_shards([*entries, *newer], tuple(still_dropped | set(dropped))))
+        now = catalog or Catalog(organization_key=organization_key)
+        newer = [shard for shard in now.shards if shard.name not in handled]
+        still_dropped = {name for name in now.dropped if name not in handled}
+        merged_away = {shard.name for shard in now.retired}
+        ours = [entry for entry in entries if entry.name not in merged_away]
+        return encode_catalog(now.with_shards([*ours, *newer], tuple(still_dropped | set(dropped))))
 
     if store.read_or_none(path) == change(store.read_or_none(path)):
         return []
