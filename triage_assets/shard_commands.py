@@ -81,7 +81,7 @@ def compact(
         else:
             console.print("Nothing to merge.")
         console.print(f"{count_of(report.n_shards, 'shard')} of {count_of(report.n_organizations, 'organization')}")
-        end([f"{shard} is left as it is: {fault}" for shard, fault in report.unmerged.items()])
+        end([f"{name} is left as it is: {fault}" for name, fault in report.unmerged.items()])
 
 
 @shards_app.command()
@@ -109,3 +109,4 @@ def gc(
             size = describe_size(sum(shard.tar_bytes for shard in report.kept))
             kept = count_of(len(report.kept), "merged shard")
             console.print(f"{kept} kept ({size}), the first until {until.astimezone():%Y-%m-%d %H:%M}")
+        end([f"{key} is left as it is: {fault}" for key, fault in report.faults.items()])

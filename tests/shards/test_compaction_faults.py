@@ -8,15 +8,18 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from tests.s3_server import PLAIN, S3Server
 from tests.shards.shard_backlogs import KEY, Downloads, make_backlog, make_sequence, shard_files
 from triage_assets.cli import app
-from triage_assets.errors import NewerFormat, ShardError
+from triage_assets.errors import StoreError
 from triage_assets.folder_store import FolderStore
 from triage_assets.shards.catalog import catalog_path, index_path, load_catalog, load_frames, tar_path
+from triage_assets.shards.collection import GRACE, collect_retired
 from triage_assets.shards.compaction import compact_shards
 from triage_assets.shards.packing import pack_frames
 from triage_assets.shards.reindex import reindex_shards
 from triage_assets.shards.verify import verify_shards
+from triage_assets.store import open_store
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -109,17 +112,50 @@ def test_newer_frames_in_a_shard_that_was_left_out_are_not_hidden_by_a_merge_whe
 
 
 @pytest.mark.parametrize(
-    ("content", "error"),
-    [(b'{"format_version": 99}', NewerFormat), (b"{", ShardError)],  # of the future, and damaged
+    ("content", "said"),
+    [(b'{"format_version": 99}', "format version 99"), (b"{", "cannot be read")],  # of the future, and damaged
 )
-def test_a_catalog_that_cannot_be_read_is_not_touched(
-    store: FolderStore, content: bytes, error: type[Exception]
+def test_a_catalog_that_cannot_be_read_is_not_touched_and_other_organizations_are_merged(
+    store: FolderStore, content: bytes, said: str
 ) -> None:
+    for which in (1, 2):
+        pack_frames(store, "other-4", make_backlog(1, first=which), Downloads())
     store.write(catalog_path(KEY), content)
     before = shard_files(store)
-    with pytest.raises(error):
+    report = compact_shards(store, now=NOW, most_small=1)
+    assert list(report.unmerged) == [KEY]
+    assert said in report.unmerged[KEY]
+    assert (report.n_retired, report.n_shards) == (2, 1)
+    collected = collect_retired(store, now=NOW + GRACE)
+    assert (len(collected.removed), list(collected.faults)) == (4, [KEY])
+    after = shard_files(store)
+    assert {name: after[name] for name in before if KEY in name} == {k: v for k, v in before.items() if KEY in k}
+
+
+def test_a_merged_shard_that_is_damaged_within_its_week_gives_its_place_back(store: FolderStore) -> None:
+    before = load_frames(store, KEY)
+    compact_shards(store, now=NOW, most_small=1)
+    [merged] = names(store)
+    turn_bit(store, merged)
+    reindex_shards(store, drop_damaged=True)
+    assert load_frames(store, KEY).equals(before)
+    proof = verify_shards(store)
+    assert (proof.faults, proof.leftovers) == ((), ())
+    catalog = load_catalog(store, KEY)
+    assert (catalog.dropped, catalog.retired) == ((merged,), ())
+
+
+def test_a_store_that_cannot_be_read_is_no_fault_of_its_shards(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(f"s3://{PLAIN}/some/prefix")
+    for which in (1, 2):
+        pack_frames(store, KEY, make_backlog(1, first=which), Downloads())
+    catalog = store.read(catalog_path(KEY))
+    s3.faults.expires_after = 8  # in the middle of the first archive
+    with pytest.raises(StoreError, match="expired"):
         compact_shards(store, now=NOW, most_small=1)
-    assert shard_files(store) == before
+    s3.faults.expires_after = None
+    assert store.read(catalog_path(KEY)) == catalog
+    assert compact_shards(store, now=NOW, most_small=1).n_written == 1
 
 
 def test_the_command_ends_with_what_is_wrong(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:

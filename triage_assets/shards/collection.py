@@ -4,10 +4,11 @@ What lives here: how long, and their removal. What does not: merging (`compactio
 what a living writer is about to name (`store.Store.sweep`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from triage_assets.errors import NewerFormat, ShardError
 from triage_assets.shards.catalog import (
     Catalog,
     RetiredShard,
@@ -26,12 +27,13 @@ GRACE = timedelta(days=7)
 class CollectionReport:
     """What was removed: shards whose time was over, and the paths of their files and of what dead runs left behind.
 
-    ``kept`` are those whose time is not over yet.
+    ``kept`` are those whose time is not over yet, ``faults`` says of each organization that was left alone why.
     """
 
     collected: tuple[RetiredShard, ...]
     removed: tuple[str, ...]
     kept: tuple[RetiredShard, ...]
+    faults: Mapping[str, str]
 
 
 def collect_retired(
@@ -39,18 +41,23 @@ def collect_retired(
 ) -> CollectionReport:
     """Remove the shards that were merged into others at least ``grace`` ago, and what dead runs left behind.
 
-    In a bucket, files younger than a day wait for it. Raises `ShardError`, `NewerFormat`, `StoreUnwritable`.
+    In a bucket, files younger than a day wait for it. Raises `StoreError` where the store cannot be read or written.
     """
     keys = stored_organizations(store) if organization_keys is None else tuple(organization_keys)
     collected: list[RetiredShard] = []
     removed: list[str] = []
     kept: list[RetiredShard] = []
+    faults: dict[str, str] = {}
     for key in keys:
-        collected += forget_retired(store, key, now=now, grace=grace)
-        removed += sweep_leftovers(store, key)
-        catalog = load_catalog(store, key)
+        try:
+            collected += forget_retired(store, key, now=now, grace=grace)
+            removed += sweep_leftovers(store, key)
+            catalog = load_catalog(store, key)
+        except (ShardError, NewerFormat) as fault:
+            faults[key] = str(fault)
+            continue
         kept += catalog.retired if catalog else ()
-    return CollectionReport(tuple(collected), tuple(removed), tuple(kept))
+    return CollectionReport(tuple(collected), tuple(removed), tuple(kept), faults)
 
 
 def forget_retired(
@@ -58,7 +65,8 @@ def forget_retired(
 ) -> tuple[RetiredShard, ...]:
     """Make leftovers of the shards that were merged at least ``grace`` ago: the next sweep removes them.
 
-    So nothing is removed that a catalog names, and who is killed in the middle has forgotten all or none.
+    So nothing is removed that a catalog names, and who is killed in the middle has forgotten all or none. Raises
+    `ShardError`, `NewerFormat` and `StoreUnwritable`.
     """
     catalog = load_catalog(store, organization_key)
     over = tuple(each for each in (catalog.retired if catalog else ()) if each.retired_at <= now - grace)

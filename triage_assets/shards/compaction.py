@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from triage_assets.errors import NewerFormat, ObjectExists, ShardError, TriageError
+from triage_assets.errors import NewerFormat, ObjectExists, ShardError, StoreError, TriageError
 from triage_assets.images import ImageSize
 from triage_assets.progress import Progress, report_progress
 from triage_assets.shards.catalog import (
@@ -41,8 +41,9 @@ _Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class CompactionReport:
-    """What was merged. ``unmerged`` says of each shard that cannot be read, as organization and name, what is wrong.
+    """What was merged. ``unmerged`` says what is wrong with each shard, as organization and name, that cannot be read.
 
+    Where it is the catalog that cannot, that is said of the organization.
     ``n_shards`` are live afterwards, ``n_retired`` were replaced, ``n_written`` took their place.
     """
 
@@ -67,20 +68,25 @@ def compact_shards(
 
     Every byte of a shard is proven while it is copied, and each merge is live before the next begins. A shard with any
     fault is left as it is, and the others are merged. Memory is that of one sequence, of the merged shard's index and a
-    few MB. Raises `ShardError` and `NewerFormat` for a catalog that cannot be read, and `StoreUnwritable`.
+    few MB. Raises `StoreError` where the store cannot be read or written.
     """
     progress = progress or report_progress(logger.info)
     keys = stored_organizations(store) if organization_keys is None else tuple(organization_keys)
     organizations = [_Organization(store, key, now, largest, most_small, progress) for key in keys]
+    unmerged: dict[str, str] = {}
     for organization in organizations:
-        organization.compact()
+        try:
+            organization.compact()
+        except (ShardError, NewerFormat) as fault:
+            unmerged[organization.key] = str(fault)
+        unmerged |= {f"{organization.key}/{name}": str(fault) for name, fault in organization.faults.items()}
     return CompactionReport(
         n_organizations=len(keys),
         n_shards=sum(each.n_shards for each in organizations),
         n_retired=sum(each.n_retired for each in organizations),
         n_written=sum(len(each.written) for each in organizations),
         bytes_written=sum(entry.tar_bytes for each in organizations for entry in each.written),
-        unmerged={f"{each.key}/{name}": str(fault) for each in organizations for name, fault in each.faults.items()},
+        unmerged=unmerged,
     )
 
 
@@ -164,42 +170,45 @@ class _Organization:
 
     def _merge(self, catalog: Catalog, sources: Sequence[ShardEntry]) -> None:
         """Put one shard in the place of several. Raises `_Damaged`, `Overtaken`, `ObjectExists`."""
-        live = self._live_sequences(catalog)
+        live = {source.name: self._live_sequences(catalog, source) for source in sources}
         switch = _Switch(self.store, self.key, catalog, sources, self.now)
-        if any(live[source.name] for source in sources):
+        if any(map(len, live.values())):
             new = open_shard(self.store, self.key, switch.number, " ".join(each.name for each in sources).encode())
             try:
                 for source in sources:
-                    self._copy(source, live[source.name], new)
+                    if len(live[source.name]):
+                        self._copy(source, frozenset(live[source.name].tolist()), new)
             except BaseException:
                 new.close()
                 raise
             self.written.append(new.seal(switch))
-            self._ids[new.name] = np.unique(np.concatenate([[*live[source.name]] for source in sources]))
+            self._ids[new.name] = np.unique(np.concatenate(list(live.values())))
         else:
             change_catalog(self.store, self.key, switch)
         self.n_retired += len(sources)
 
-    def _live_sequences(self, catalog: Catalog) -> dict[str, frozenset[int]]:
-        """Which sequences of each shard no newer shard holds."""
-        live = {}
-        newer: _Ids = np.empty(0, np.int64)
-        for shard in reversed(catalog.shards):
-            ids = self._ids.get(shard.name, newer[:0])
-            live[shard.name] = frozenset(np.setdiff1d(ids, newer, assume_unique=True).tolist())
-            newer = np.union1d(newer, ids)
+    def _live_sequences(self, catalog: Catalog, source: ShardEntry) -> _Ids:
+        """Which of a shard's sequences no newer shard holds."""
+        live = self._ids[source.name]
+        for newer in catalog.shards[catalog.shards.index(source) + 1 :]:
+            live = live[~np.isin(live, self._ids.get(newer.name, live[:0]))]
         return live
 
     def _copy(self, source: ShardEntry, wanted: Container[int], new: NewShard) -> None:
-        """Append the wanted sequences of a shard, every byte of which is proven on the way. Raises `_Damaged`."""
+        """Append the wanted sequences of a shard, every byte of which is proven on the way. Raises `_Damaged`.
+
+        Raises `StoreError` where the store cannot be read at all.
+        """
         sizes = self._image_sizes(source)
         check = ShardCheck(self.store, self.key, source)
         for sequence in check:
             if sequence.meta.sequence_id in wanted:
                 _append(new, sequence, sizes)
             self.progress("sequences", new.n_sequences, None)
-        if check.faults:
-            raise _Damaged(source.name, check.faults[0])
+        for fault in check.faults:
+            if isinstance(fault, StoreError) and not isinstance(fault, NewerFormat):
+                raise fault  # it is not the shard that is at fault
+            raise _Damaged(source.name, fault)
 
     def _image_sizes(self, source: ShardEntry) -> Mapping[tuple[int, int], ImageSize]:
         try:
