@@ -9,6 +9,8 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,11 +28,11 @@ from triage_assets.shards import packing
 TRACED = (str(Path(store_module.__file__)), str(Path(folder_store.__file__)), str(Path(packing.__file__).parent))
 
 
-def main(root: Path, last_lines: list[int]) -> None:
+def main(root: Path, last_lines: list[int], act: Callable[[Path], object]) -> None:
     for last_line in last_lines:
         child = os.fork()
         if child == 0:
-            pack_until(root / str(last_line), last_line)
+            run_until(partial(act, root / str(last_line)), last_line)
             os._exit(0)
         os.waitpid(child, 0)
 
@@ -39,7 +41,11 @@ def refuse_link(*_: object, **__: object) -> None:
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-def pack_until(root: Path, last_line: int) -> None:
+def pack(root: Path) -> None:
+    packing.pack_frames(FolderStore(root), KEY, make_backlog(12), Downloads({301: "empty"}), seal_bytes=SEAL_BYTES)
+
+
+def run_until(act: Callable[[], object], last_line: int) -> None:
     executed: list[str] = []
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
@@ -53,7 +59,7 @@ def pack_until(root: Path, last_line: int) -> None:
         return trace
 
     sys.settrace(trace)
-    packing.pack_frames(FolderStore(root), KEY, make_backlog(12), Downloads({301: "empty"}), seal_bytes=SEAL_BYTES)
+    act()
     sys.settrace(None)
     print(*executed, sep="\n", flush=True)
 
@@ -61,4 +67,4 @@ def pack_until(root: Path, last_line: int) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "no":
         os.link = refuse_link
-    main(Path(sys.argv[2]), [int(line) for line in sys.argv[3:]])
+    main(Path(sys.argv[2]), [int(line) for line in sys.argv[3:]], pack)

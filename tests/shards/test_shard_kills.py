@@ -27,7 +27,7 @@ CRUCIAL = [
     "folder_store._make_folder",
     "folder_store._fsync_folder",
     "folder_store.close",
-    "writer.seal",
+    "new_shard.seal",
 ]
 TAKES_NAME = {"yes": "folder_store._link", "no": "folder_store._rename_onto_reservation"}
 

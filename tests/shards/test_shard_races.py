@@ -110,7 +110,7 @@ def test_a_run_after_one_that_died_between_its_shard_and_the_catalog_does_not_wa
         raise StoreUnwritable("the machine lost its power")
 
     with monkeypatch.context() as dead:
-        dead.setattr("triage_assets.shards.writer.change_catalog", die)
+        dead.setattr("triage_assets.shards.new_shard.change_catalog", die)
         dead.setattr("triage_assets.shards.packing._sweeping_after_failure", lambda *_: nullcontext())
         with pytest.raises(StoreUnwritable):
             pack(store, 3)

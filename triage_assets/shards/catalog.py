@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from triage_assets.errors import NewerFormat, ShardError, StoreError
 from triage_assets.shards.index import INDEX_SCHEMA, decode_index
@@ -45,8 +46,22 @@ class ShardEntry(BaseModel):
     index_sha256: str
 
 
+class RetiredShard(BaseModel):
+    """A shard that is live no more, whose files stay for whoever has read an older catalog.
+
+    ``into`` is the shard that holds what was live in it; None where nothing was.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    tar_bytes: int
+    into: str | None
+    retired_at: AwareDatetime
+
+
 class Catalog(BaseModel):
-    """The live shards, oldest first, and the names of those left out because they are damaged."""
+    """The live shards, oldest first, the names of those left out because they are damaged, and those merged away."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,17 +69,42 @@ class Catalog(BaseModel):
     organization_key: str
     shards: tuple[ShardEntry, ...] = ()
     dropped: tuple[str, ...] = ()
+    retired: tuple[RetiredShard, ...] = ()
 
     @property
     def next_number(self) -> int:
         """The number of the next shard."""
-        names = [shard.name for shard in self.shards] + list(self.dropped)
-        return 1 + max((int(name.partition("-")[0]) for name in names), default=0)
+        names = [shard.name for shard in self.shards] + list(self.dropped) + [shard.name for shard in self.retired]
+        return 1 + max(map(shard_number, names), default=0)
 
     def with_shards(self, shards: Sequence[ShardEntry], dropped: Sequence[str]) -> Self:
         """The catalog with these live and these dropped shards in place of its own."""
         ordered = tuple(sorted(shards, key=lambda shard: shard.name))
         return self.model_copy(update={"shards": ordered, "dropped": tuple(sorted(dropped))})
+
+    def with_merged(self, sources: Sequence[ShardEntry], merged: ShardEntry | None, at: datetime) -> Self:
+        """The catalog with one shard, or none, in the place of those it was made of."""
+        names = {source.name for source in sources}
+        into = merged and merged.name
+        gone = [
+            RetiredShard(name=each.name, tar_bytes=each.tar_bytes, into=into, retired_at=at)
+            for each in self.shards
+            if each.name in names
+        ]
+        left = [shard for shard in self.shards if shard.name not in names]
+        retired = sorted([*self.retired, *gone], key=lambda each: each.name)
+        changed = self.with_shards([*left, merged] if merged else left, self.dropped)
+        return changed.model_copy(update={"retired": tuple(retired)})
+
+    def is_made_of(self, shard: str, known: Container[str]) -> bool:
+        """Whether a shard is one of the ``known``, or was merged out of nothing but such."""
+        sources = [each.name for each in self.retired if each.into == shard]
+        return shard in known or (bool(sources) and all(self.is_made_of(each, known) for each in sources))
+
+
+def shard_number(shard: str) -> int:
+    """The number that a shard's name begins with; of two shards that hold a sequence, the higher one's is live."""
+    return int(shard.partition("-")[0])
 
 
 def shards_folder(organization_key: str) -> str:
@@ -178,7 +218,8 @@ class _Live(Container[str]):
 
 def live_objects(catalog: Catalog) -> Container[str]:
     """The paths that no sweep may remove."""
-    return _Live(frozenset(shard.name for shard in catalog.shards) | frozenset(catalog.dropped))
+    retired = (shard.name for shard in catalog.retired)
+    return _Live(frozenset([*(shard.name for shard in catalog.shards), *catalog.dropped, *retired]))
 
 
 def sweep_leftovers(store: Store, organization_key: str) -> tuple[str, ...]:
@@ -215,15 +256,18 @@ def load_index(
     return decode_index(store, path, data, columns)
 
 
-def load_frames(store: Store, organization_key: str, columns: Sequence[str] | None = None) -> pa.Table:
+def load_frames(
+    store: Store, organization_key: str, columns: Sequence[str] | None = None, *, catalog: Catalog | None = None
+) -> pa.Table:
     """The index rows of all live frames, and the ``shard`` that holds each; empty where nothing was ever packed.
 
     Columns are those of `FRAMES_SCHEMA`, or the named ones and ``shard``. Of a sequence that several shards hold, the
-    newest shard's rows are live. Rows are by shard, then as in its index. Raises `ShardError`, and `NewerFormat`.
+    newest shard's rows are live. Rows are by shard, then as in its index. With ``catalog`` it is the one that was read
+    before. Raises `ShardError`, and `NewerFormat`.
     """
     wanted = [name for name in columns if name != "shard"] if columns is not None else INDEX_SCHEMA.names
     schema = pa.schema([FRAMES_SCHEMA.field(name) for name in [*wanted, "shard"]])
-    catalog = load_catalog(store, organization_key)
+    catalog = catalog or load_catalog(store, organization_key)
     shards = catalog.shards if catalog else ()
     if not shards:
         return schema.empty_table()

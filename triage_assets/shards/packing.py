@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from triage_assets.annotator.records import Detection, DownloadedSequence, Sequence, WantedSequence
 from triage_assets.errors import ShardError, StoreError, StoreUnwritable, TriageError
-from triage_assets.shards.catalog import load_catalog, load_frames, load_index, require_catalog, sweep_leftovers
+from triage_assets.shards.catalog import Catalog, load_frames, load_index, require_catalog, sweep_leftovers
 from triage_assets.shards.reader import StoredSequence, read_sequence
 from triage_assets.shards.records import PackedSequence, UnusableFrame, UsableFrame
 from triage_assets.shards.writer import SEAL_BYTES, ShardWriter
@@ -82,7 +82,7 @@ def pack_frames(
     sealed: list[str] = []
     while True:  # each time round, another run has sealed something meanwhile
         known = frozenset(shard.name for shard in catalog.shards)
-        wanted = _Wanted(_Held(store, organization_key, retry_unusable), sequences)
+        wanted = _Wanted(_Held(store, organization_key, catalog, retry_unusable), sequences)
         with (
             _sweeping_after_failure(store, organization_key),
             ShardWriter(store, organization_key, known, seal_bytes=seal_bytes) as writer,
@@ -130,10 +130,12 @@ def describe_live(store: Store, organization_key: str) -> tuple[int, str]:
 class _Held:
     """Which detections of which sequences the live shards hold, in 20 bytes a frame."""
 
-    def __init__(self, store: Store, organization_key: str, retry_unusable: bool) -> None:
+    def __init__(self, store: Store, organization_key: str, catalog: Catalog, retry_unusable: bool) -> None:
         self._store = store
         self._key = organization_key
-        frames = load_frames(store, organization_key, ["sequence_id", "detection_id", "offset"])
+        # Shards that are merged meanwhile stay where they are for longer than a run takes.
+        self._entries = {shard.name: shard for shard in catalog.shards}
+        frames = load_frames(store, organization_key, ["sequence_id", "detection_id", "offset"], catalog=catalog)
         order = pc.array_sort_indices(frames["sequence_id"].combine_chunks())
         frames = frames.take(order)
         self._sequence_ids = frames["sequence_id"].to_numpy()
@@ -154,9 +156,7 @@ class _Held:
             return None
         shard = self._shards[of_sequence.start].as_py()
         if self._last_index is None or self._last_index[0] != shard:
-            catalog = load_catalog(self._store, self._key)
-            [entry] = [entry for entry in catalog.shards if entry.name == shard] if catalog else []
-            self._last_index = shard, load_index(self._store, self._key, entry)
+            self._last_index = shard, load_index(self._store, self._key, self._entries[shard])
         index = self._last_index[1]
         rows = index.filter(pc.equal(index["sequence_id"], sequence_id))
         return read_sequence(self._store, self._key, rows.append_column("shard", pa.array([shard] * len(rows))))

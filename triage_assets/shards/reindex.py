@@ -6,6 +6,7 @@ does not: finding out whether it is needed (`verify`).
 
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -25,8 +26,8 @@ from triage_assets.shards.catalog import (
     tar_path,
 )
 from triage_assets.shards.index import IndexBuilder, encode_index
+from triage_assets.shards.new_shard import make_entry
 from triage_assets.shards.scan import DAMAGED, changed_images, scan_shard, scanned_rows
-from triage_assets.shards.writer import make_entry
 from triage_assets.store import Store
 
 _log = logging.getLogger(__name__)
@@ -54,8 +55,9 @@ def reindex_shards(
 
     Shards are those that the catalog names, or every archive in the folder where it cannot be read. A damaged archive
     leaves its organization as it is and, once the others are rebuilt, raises `ShardError`; with ``drop_damaged`` its
-    shard is left out of the catalog instead, and the file is kept. One that was dropped before and is whole again
-    comes back. Raises `NewerFormat` where a newer version of this project wrote a catalog.
+    shard is left out of the catalog instead, and the file is kept. Shards that were merged into it and are still there
+    take its place again; one that was dropped before and is whole again comes back. Raises `NewerFormat` where a newer
+    version of this project wrote a catalog.
     """
     progress = progress or report_progress(_log.info)
     keys = stored_organizations(store) if organization_keys is None else tuple(organization_keys)
@@ -68,11 +70,15 @@ def reindex_shards(
         indexes: dict[str, bytes] = {}
         entries: list[ShardEntry] = []
         faults: dict[str, ShardError] = {}
-        for name in _shard_names(store, key, catalog):
+        names = deque(_shard_names(store, key, catalog))
+        while names:
+            name = names.popleft()
             try:
                 entry, indexes[name] = _rebuild(store, key, name)
             except ShardError as error:
                 faults[name] = error
+                if drop_damaged and catalog:
+                    names += [retired.name for retired in catalog.retired if retired.into == name]
                 continue
             entries.append(entry)
             n_frames += entry.n_frames
@@ -143,7 +149,7 @@ def _replace_changed(store: Store, files: Mapping[str, bytes]) -> list[str]:
 def _replace_catalog(
     store: Store, organization_key: str, entries: list[ShardEntry], dropped: tuple[str, ...]
 ) -> list[str]:
-    """Write the catalog with these shards, and with those that another run has sealed since they were listed."""
+    """Write the catalog with these shards, as other runs have added to them and merged some since they were listed."""
     path = catalog_path(organization_key)
     handled = {entry.name for entry in entries} | set(dropped)
 
@@ -152,10 +158,14 @@ def _replace_catalog(
             catalog = None if present is None else decode_catalog(store, organization_key, present)
         except ShardError:
             catalog = None
-        newer = [shard for shard in catalog.shards if shard.name not in handled] if catalog else []
-        still_dropped = {name for name in catalog.dropped if name not in handled} if catalog else set()
-        empty = Catalog(organization_key=organization_key)
-        return encode_catalog(empty.with_shards([*entries, *newer], tuple(still_dropped | set(dropped))))
+        now = catalog or Catalog(organization_key=organization_key)
+        newer = [shard for shard in now.shards if shard.name not in handled]
+        still_dropped = {name for name in now.dropped if name not in handled}
+        retired = tuple(each for each in now.retired if each.into not in dropped or each.name not in handled)
+        merged_away = {each.name for each in retired}
+        ours = [entry for entry in entries if entry.name not in merged_away]
+        changed = now.with_shards([*ours, *newer], tuple(still_dropped | set(dropped)))
+        return encode_catalog(changed.model_copy(update={"retired": retired}))
 
     if store.read_or_none(path) == change(store.read_or_none(path)):
         return []

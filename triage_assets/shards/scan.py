@@ -39,8 +39,9 @@ class ScannedImage:
 
 @dataclass(frozen=True, slots=True)
 class ScannedSequence:
-    """One sequence of a shard, its images in the order of its meta.json."""
+    """One sequence of a shard, its images in the order of its meta.json; ``folder`` is that of its members."""
 
+    folder: str
     meta: SequenceMeta
     meta_offset: int
     meta_bytes: bytes
@@ -150,7 +151,7 @@ def _read_sequence(cursor: _Cursor, folder: str, meta_content: memoryview, meta_
             raise ShardError(f"sequence {meta.sequence_id} is not whole", found=name, expected=expected)
         digest = hashlib.sha256(content).hexdigest()
         images.append(ScannedImage(frame.detection_id, name, offset, content, digest, meta.sha256[frame.file]))
-    return ScannedSequence(meta, meta_offset, bytes(meta_content), tuple(images))
+    return ScannedSequence(folder, meta, meta_offset, bytes(meta_content), tuple(images))
 
 
 def changed_images(path: str, sequence: ScannedSequence) -> list[ShardError]:

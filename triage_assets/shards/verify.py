@@ -71,7 +71,7 @@ def verify_shards(
     n_sequences = n_frames = n_bytes = 0
     total = sum(shard.n_frames for _, shard in work)
     for key, shard in work:
-        check = _ShardCheck(store, key, shard)
+        check = ShardCheck(store, key, shard)
         for sequence in check:
             n_sequences += 1
             n_frames += len(sequence.images)
@@ -103,7 +103,7 @@ def check_layout(store: Store, organization_key: str) -> str | None:
     return None
 
 
-class _ShardCheck:
+class ShardCheck:
     """One shard's sequences as its archive holds them; once they are used up, ``faults`` has all that is wrong."""
 
     def __init__(self, store: Store, organization_key: str, shard: ShardEntry, read: ReadRange | None = None) -> None:
