@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.exchange.folders import make_loose
 from triage_assets.annotator.snapshot import read_snapshot, stored_keys
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.scoring.predictions import iter_details, load_current
@@ -125,3 +126,20 @@ def test_a_pull_after_an_import_downloads_nothing_and_keeps_the_scores(
     scored = [row for row in json.loads(store.read("worklists/results.json")) if row["triage_score"] is not None]
     assert scored
     assert all(len(set(row["model_scores"].values())) == 1 for row in scored)
+
+
+def test_a_folder_of_frames_alone_can_be_looked_at_without_a_model(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = leave_the_annotator(workplace, monkeypatch, "imported")
+    camera = make_loose(Path("old"), {5: (50, 51), 6: (60,)})
+    (camera / "seq_6/meta.json").write_text("{")
+    output = workplace.triage("import", "old", code=1).output
+    assert "1 imported, 1 of them new to the backlog" in output
+    assert "seq_6 is left out: its meta.json is broken" in output
+    assert "1 sequence came without" in output
+    report = json.loads(workplace.triage("import", "old", "--json", code=1).stdout)
+    assert (report["n_imported"], report["changed"], len(report["left_out"])) == (1, False, 1)
+    workplace.triage("worklists")
+    [row] = json.loads(store.read("worklists/dropped.json"))
+    assert (row["sequence_id"], row["reason"]) == (5, "incomplete")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.configured_models import configured_packages
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.errors import SettingsError, TriageError
@@ -95,11 +96,11 @@ class ModelsResource(dg.ConfigurableResource):
         return configured_packages(store, load_settings(), [Path(path) for path in self.paths])
 
     def packages_to_split(self, store: Store) -> tuple[Path, ...]:
-        """The same; none where none is named and scores were imported, which need none."""
+        """The same; none where none is named, and scores were imported, or all of the backlog was."""
         try:
             return self.packages(store)
         except SettingsError:
-            if imported_models(store):
+            if imported_models(store) or (store.annotator() is None and stored_keys(store)):
                 return ()
             raise
 

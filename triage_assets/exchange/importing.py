@@ -36,12 +36,11 @@ _log = logging.getLogger(__name__)
 class ImportReport:
     """What an import found and did.
 
-    Of ``n_found`` sequences ``n_imported`` are in the store's backlog and shards now, of which ``n_added`` were not in
-    the backlog before; ``left_out`` says of everything else why not, by its place in the folder. ``n_without_boxes``
-    came without a word on which boxes they have.
+    ``n_imported`` sequences are in the store's backlog and shards now, of which ``n_added`` were not in the backlog
+    before; ``left_out`` says of everything else why not, by its place in the folder. ``n_without_boxes`` came without a
+    word on which boxes they have.
     """
 
-    n_found: int
     n_imported: int
     n_added: int
     n_frames: int
@@ -87,15 +86,22 @@ def _import_contents(store: Store, folder: Path, contents: Contents, progress: P
     for key, found in sorted(contents.places.items()):
         held = _Held(store, key)
         elsewhere = {which: other for other, ids in listed.items() if other != key for which in ids}
-        faults = {place.sequence_id: _find_conflict(place, held, elsewhere) for place in found}
-        left_out |= {place.name: fault for place in found if (fault := faults[place.sequence_id])}
-        begin = n_done + sum(map(bool, faults.values()))
-        n_done += len(found)
+        agreeing = []
+        for place in found:
+            if fault := _find_conflict(place, held, elsewhere):
+                left_out[place.name] = fault
+            else:
+                agreeing.append(place)
+            n_done += 1
+            progress("compared", n_done, contents.n_sequences)
+        n_before = n_done - len(agreeing)
 
-        def tell(n_begun: int, begin: int = begin) -> None:
-            progress("sequences", begin + n_begun, contents.n_sequences)
+        def tell(n_begun: int, n_before: int = n_before) -> None:
+            progress("sequences", n_before + n_begun, contents.n_sequences)
 
-        places = _Places([place for place in found if not faults[place.sequence_id]], tell)
+        if not agreeing:
+            continue
+        places = _Places(agreeing, tell)
         packed = pack_frames(store, key, places, _Reading(places, held), retry_unusable=True)
         left_out |= {places.by_id[which].name: why for which, why in packed.incomplete.items()}
         whole = [place for place in places.by_id.values() if place.sequence_id not in packed.incomplete]
@@ -107,7 +113,6 @@ def _import_contents(store: Store, folder: Path, contents: Contents, progress: P
         n_new += packed.n_frames_downloaded
     scores, unscored = import_scores(store, folder, frozenset(place.sequence_id for place in imported), progress)
     return ImportReport(
-        n_found=contents.n_sequences + len(contents.left_out),
         n_imported=len(imported),
         n_added=n_added,
         n_frames=sum(place.n_frames for place in imported),

@@ -68,12 +68,16 @@ class StoredWorklists:
             raise NoWorklists(
                 f"{store.location} has no worklists", do="Run `triage run`, or `triage worklists` if all is scored."
             )
-        self.record: dict[str, Any] = orjson.loads(data)
+        try:
+            record = orjson.loads(data)
+        except ValueError:
+            record = None
+        self.record: dict[str, Any] = record if isinstance(record, dict) else {}
         self.digest = hashlib.sha256(data).hexdigest()
         self._data = data
         if self.record.get("format_version") != FORMAT_VERSION:
             raise WorklistsUnusable(
-                "The worklists were written by another version of this project",
+                "The worklists were written by another version of this project, or are damaged",
                 found=f"format version {self.record.get('format_version')}",
                 expected=f"format version {FORMAT_VERSION}",
                 do="Run `triage worklists`: the files are made anew.",

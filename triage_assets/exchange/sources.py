@@ -173,6 +173,16 @@ def load_sequence(source: Source, folder: str) -> LooseSequence:
 
 def open_sources(folder: Path) -> list[Source]:
     """The layouts below a folder, the loose files first. Raises `ExchangeError` where there is none of them."""
+    try:
+        return _find_layouts(folder)
+    except OSError as error:
+        raise ExchangeError(
+            f"{folder} cannot be imported", found=error.strerror or str(error), do="Check its owner and permissions."
+        ) from None
+
+
+def _find_layouts(folder: Path) -> list[Source]:
+    # Built on this module.
     from triage_assets.exchange.packed import PackedShards
 
     if not folder.is_dir():
