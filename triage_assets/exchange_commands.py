@@ -68,7 +68,7 @@ def import_folder(
             console.print("Next      `triage worklists`, then `triage viewer`; with a model, `triage run --no-pull`")
         else:
             console.print("Nothing is new: the store is as it was.")
-        end(_describe_left_out(report.left_out))
+        end(_describe_left_out(report.left_out, "--json names them all"))
 
 
 @export_app.command("eval-viewer")
@@ -137,13 +137,13 @@ def _print_export(folder: Path, report: "ExportReport") -> None:
         markup=False,
     )
     if report.n_without_frames:
-        console.print(f"{count_of(report.n_without_frames, 'sequence')} lack frames that no shard holds: `triage pull`")
-    end(_describe_left_out({f"sequence {which}": why for which, why in report.left_out.items()}))
+        some = count_of(report.n_without_frames, "sequence")
+        console.print(f"{some} of them without some or all frames, which no shard holds: `triage pull` fetches them")
+    left_out = {f"sequence {which}": why for which, why in report.left_out.items()}
+    end(_describe_left_out(left_out, "`triage shards verify` tells more"))
 
 
-def _describe_left_out(left_out: Mapping[str, str]) -> list[str]:
-    if not left_out:
-        return []
+def _describe_left_out(left_out: Mapping[str, str], rest: str) -> list[str]:
     lines = [f"{where} is left out: {why}" for where, why in sorted(left_out.items())[:_MOST_SHOWN]]
     more = len(left_out) - len(lines)
-    return lines + ([f"{more:,} more are left out: --json names them all"] if more else [])
+    return lines + ([f"{more:,} more are left out: {rest}"] if more > 0 else [])

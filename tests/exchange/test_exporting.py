@@ -31,7 +31,7 @@ from triage_assets.store import Store, open_store
 from triage_assets.worklists.build import build_results
 from triage_assets.worklists.export import write_worklists
 
-from .folders import CAMERA, KEY, digests, fill, make_details, make_loose, make_report, with_boxes
+from .folders import CAMERA, KEY, contents, digests, fill, make_details, make_loose, make_report, with_boxes
 
 SCORES = {5: 0.9, 6: 0.1, 7: 0.5}
 HOSTILE = '=HYPERLINK("http://evil")/../'
@@ -153,6 +153,9 @@ def test_what_was_exported_is_imported_equal(place: Place, tmp_path: Path) -> No
     assert read_snapshot(other, KEY).equals(read_snapshot(place.store, KEY), check_metadata=True)
     assert describe_live(other, KEY) == describe_live(place.store, KEY)
     assert digests(other) == digests(place.store)
+    before = contents(other)
+    assert not import_folder(other, tmp_path / "out").changed
+    assert contents(other) == before
 
 
 def test_an_image_that_was_damaged_on_the_way_is_noticed(store: FolderStore, tmp_path: Path) -> None:
@@ -275,6 +278,8 @@ def test_what_is_not_there_cannot_be_exported(store: FolderStore, scored: Store,
     with pytest.raises(WorklistsUnusable, match=r"review\.json is not of the same run"):
         export_eval_viewer(scored, tmp_path / "out")
     empty = FolderStore(tmp_path / "empty")
+    with pytest.raises(ExchangeError, match="There is nothing to export"):
+        export_frames(empty, tmp_path / "other")
     for export in (export_eval_viewer, lambda *args: export_table(*args, "parquet")):
         with pytest.raises(NoWorklists):
             export(empty, tmp_path / "other")

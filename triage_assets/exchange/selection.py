@@ -40,8 +40,12 @@ class Selection:
         return not self.organizations and self.bucket is None
 
     def keys(self, store: Store) -> tuple[str, ...]:
-        """The partition keys of the organizations. Raises `ExchangeError` for one that the store does not have."""
+        """The partition keys of the organizations. Raises `ExchangeError` where the store lacks one, or has none."""
         known = stored_keys(store)
+        if not known:
+            raise ExchangeError(
+                "There is nothing to export", found=f"no backlog in {store.location}", do="Check TRIAGE_STORE, or pull."
+            )
         if not self.organizations:
             return known
         names = {key: stored.organization.name for key in known if (stored := StoredSnapshot.open(store, key))}
@@ -51,7 +55,7 @@ class Selection:
                 raise ExchangeError(
                     "The store has no such organization",
                     found=repr(wanted),
-                    expected="one of " + ", ".join(sorted(map(repr, names.values()))) if names else "a store with any",
+                    expected="one of " + ", ".join(sorted(map(repr, names.values()))),
                     do="Give --organization a name from this list.",
                 )
         return tuple(chosen)

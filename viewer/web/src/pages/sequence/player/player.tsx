@@ -96,7 +96,7 @@ function FrameWords({ frame, first, place, count, isPlaying }: FrameProps) {
 }
 
 function countLayers(frame: Frame, window: Corners | null, region: Corners | string) {
-  const unknown = "Its boxes are not known: the backlog no longer has this frame, or it was imported without them";
+  const unknown = "Its boxes are not known: the backlog lost this frame, or an import came without";
   return {
     boxes: frame.boxes?.length ?? unknown,
     others: frame.other_boxes?.length ?? unknown,
