@@ -31,6 +31,7 @@ from triage_assets.console import (
     warn,
 )
 from triage_assets.errors import PackageError, ScoringError, SettingsError, TriageError
+from triage_assets.exchange_commands import export_app, import_folder
 from triage_assets.model_commands import models_app
 from triage_assets.scoring.records import AUTO, FLOAT32, TORCH, RuntimeChoice
 from triage_assets.shard_commands import shards_app
@@ -52,6 +53,8 @@ app = typer.Typer(
 app.add_typer(shards_app, name="shards")
 app.add_typer(models_app, name="models")
 app.add_typer(users_app, name="users")
+app.add_typer(export_app, name="export")
+app.command("import")(import_folder)
 app.command()(viewer)
 app.command()(publish)
 app.command()(fetch)
@@ -76,11 +79,19 @@ Seed = Annotated[int, typer.Option(help="Another seed gives other scenes.")]
 
 @app.command()
 def run(
-    limit: Limit = None, stage: Stage = None, organization: OrganizationName = None, threshold: Threshold = None
+    limit: Limit = None,
+    stage: Stage = None,
+    organization: OrganizationName = None,
+    threshold: Threshold = None,
+    no_pull: Annotated[
+        bool, typer.Option("--no-pull", help="Ask no annotator: the backlog is what the store has.")
+    ] = False,
 ) -> None:
     """Pull the backlog, pack its frames, group, score and split it; only what is missing is done."""
+    if no_pull and (limit or stage or organization):
+        raise typer.BadParameter("--limit, --stage and --organization say what to pull")
     with errors_as_sentences():
-        _run(limit, stage, organization, threshold)
+        _run(limit, stage, organization, threshold, no_pull=no_pull)
 
 
 @app.command()
@@ -117,9 +128,15 @@ def _print_stages(grouping: "StageOutcome", split: "StageOutcome") -> None:
 
 
 def _run(
-    limit: int | None = None, stage: str | None = None, organization: str | None = None, threshold: float | None = None
+    limit: int | None = None,
+    stage: str | None = None,
+    organization: str | None = None,
+    threshold: float | None = None,
+    *,
+    no_pull: bool = False,
 ) -> None:
     from triage_assets.orchestrate import (
+        PullTotals,
         Scope,
         StageOutcome,
         check_models,
@@ -132,8 +149,10 @@ def _run(
 
     warn(check_models())
     with open_instance() as instance:
-        totals = pull_backlog(instance, Scope(limit, stage, organization), progress_bars)
-        print_pull(totals, is_limited=limit is not None)
+        totals = PullTotals()
+        if not no_pull:
+            totals = pull_backlog(instance, Scope(limit, stage, organization), progress_bars)
+            print_pull(totals, is_limited=limit is not None)
         grouping = materialize(instance, ["sequence_groups"])
         with progress_bars("scoring"):
             scoring = materialize(instance, ["predictions"])

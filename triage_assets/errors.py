@@ -24,6 +24,7 @@ TriageError
 ├── ScoringError               one sequence, or one model in a worker, cannot be scored
 ├── ClusterError               the cluster that scores cannot be used
 ├── ImageError                 bytes that are no readable image
+├── ExchangeError              a folder to import or to export to, or one sequence in it
 ├── BacklogError               the split as the viewer shows it, or what was asked of it
 │   ├── NoWorklists            the store has none
 │   ├── WorklistsUnusable      damaged, half-written, or of another version
@@ -152,6 +153,10 @@ class ClusterError(TriageError):
 
 class ImageError(TriageError):
     """Bytes that should be an image are none, or are cut short."""
+
+
+class ExchangeError(TriageError):
+    """A folder cannot be imported or exported to; or one sequence of it is left out."""
 
 
 class BacklogError(TriageError):

@@ -88,8 +88,9 @@ def forget(
         store = open_store(settings.triage_store)
         model = find_model(list_models(store, load_backlog_table(store)[0]), name)
         known = configured_names(store, settings)
-        is_in_use, is_configured = model.name in known.names, model.model_name in known.models
-        if not (is_configured or configured) and known.troubles:
+        is_in_use = model.name in known.names
+        is_configured = model.model_name in known.models and not model.is_imported
+        if not (is_configured or configured or model.is_imported) and known.troubles:
             raise SettingsError(
                 f"Whether {model.name} is configured cannot be told",
                 found="; ".join(text.rstrip(".") for text in known.troubles),

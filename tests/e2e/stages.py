@@ -12,12 +12,12 @@ from triage_assets.annotator.client import AnnotatorClient
 from triage_assets.annotator.pull import pull_sequences
 from triage_assets.annotator.records import partition_key
 from triage_assets.annotator.snapshot import iter_sequences
-from triage_assets.defs.backlog import load_backlogs
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.folder_store import FolderStore
 from triage_assets.scoring.predictions import score_backlog
 from triage_assets.scoring.records import RuntimeChoice
 from triage_assets.shards.packing import pack_frames
+from triage_assets.stored_backlogs import load_backlogs
 
 
 def pull(store: FolderStore, url: str) -> None:

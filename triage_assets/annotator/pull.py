@@ -11,21 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import pyarrow as pa
-
 from triage_assets.annotator.client import READY, AnnotatorClient
 from triage_assets.annotator.detections import SequenceDetections
 from triage_assets.annotator.listing import Listing
+from triage_assets.annotator.merging import KeptRow, write_group
 from triage_assets.annotator.parse import Reasons
-from triage_assets.annotator.records import Detection, Organization, SequenceRow, partition_key
-from triage_assets.annotator.snapshot import (
-    DETECTIONS_TYPE,
-    ROWS_PER_GROUP,
-    SnapshotWriter,
-    StoredSnapshot,
-    detections_array,
-    snapshot_path,
-)
+from triage_assets.annotator.records import Organization, SequenceRow, partition_key
+from triage_assets.annotator.snapshot import ROWS_PER_GROUP, SnapshotWriter, StoredSnapshot, snapshot_path
 from triage_assets.errors import UnknownOrganization
 from triage_assets.progress import Progress, no_progress
 from triage_assets.store import Store
@@ -73,14 +65,6 @@ class PullReport:
         return sum(self.rejected_detections.values())
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """One row of the new snapshot; ``detections`` is None where the stored ones stay."""
-
-    row: SequenceRow
-    detections: tuple[Detection, ...] | None
-
-
 @dataclass(slots=True)
 class _Tally:
     n_new: int = 0
@@ -123,8 +107,7 @@ def pull_sequences(
     writer = SnapshotWriter(key, spellings[0].name, stage)
     kept = _fetch_missing(client, rows, stored, tally, progress)
     while group := list(itertools.islice(kept, ROWS_PER_GROUP)):
-        detections = _join_detections(group, stored)
-        writer.write([one.row for one in group], detections)
+        detections = write_group(writer, group, stored)
         tally.n_sequences += len(group)
         tally.n_detections += len(detections.flatten())
     data = writer.finish()
@@ -156,7 +139,7 @@ def _spellings(
 
 def _fetch_missing(
     client: AnnotatorClient, rows: list[SequenceRow], stored: StoredSnapshot | None, tally: _Tally, progress: Progress
-) -> Iterator[_Kept]:
+) -> Iterator[KeptRow]:
     """The rows of the new snapshot in order of id, the missing detections being fetched a little ahead."""
     last_seen = {} if stored is None else stored.last_seen()
     missing = [row.id for row in rows if last_seen.get(row.id) != row.last_seen_at]
@@ -165,7 +148,7 @@ def _fetch_missing(
         known_until = last_seen.get(row.id)
         if known_until == row.last_seen_at:
             tally.n_unchanged += 1
-            yield _Kept(row, None)
+            yield KeptRow(row, None)
             continue
         if known_until is None:
             tally.n_new += 1
@@ -179,26 +162,16 @@ def _fetch_missing(
 
 def _keep(
     row: SequenceRow, answer: SequenceDetections, former: StoredSnapshot | None, tally: _Tally
-) -> Iterator[_Kept]:
+) -> Iterator[KeptRow]:
     tally.altered += answer.altered
     tally.rejected_detections += answer.rejected
     if answer.detections is not None:
-        yield _Kept(row, answer.detections)
+        yield KeptRow(row, answer.detections)
         return
     tally.incomplete[row.id] = answer.failure or "no answer"
     if former is not None:
         # With its former last_seen_at, so that the next pull tries again.
-        yield _Kept(former.row(row.id), None)
-
-
-def _join_detections(group: list[_Kept], stored: StoredSnapshot | None) -> pa.Array:
-    """The detections of a row group, those that stay and those that were fetched, in the order of the rows."""
-    fetched = detections_array([one.detections for one in group if one.detections is not None])
-    staying = [one.row.id for one in group if one.detections is None]
-    stay = pa.array([], DETECTIONS_TYPE) if stored is None else stored.detections(staying)
-    places = {True: itertools.count(), False: itertools.count(len(fetched))}
-    order = pa.array([next(places[one.detections is not None]) for one in group], pa.int64())
-    return pa.concat_arrays([fetched, stay]).take(order)
+        yield KeptRow(former.row(row.id), None)
 
 
 def _report(

@@ -38,7 +38,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One frame of a sequence. ``boxes`` may be empty; times are UTC."""
+    """One frame of a sequence. ``boxes`` may be empty; times are UTC.
+
+    Where ``has_known_boxes`` is False, nobody has said which boxes there are: an import may come without them.
+    """
 
     id: int
     sequence_id: int
@@ -46,6 +49,7 @@ class Detection:
     bucket_key: str
     boxes: tuple[Box, ...]
     other_boxes: tuple[Box, ...] = ()
+    has_known_boxes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,11 +169,13 @@ class StoredSnapshot:
     @classmethod
     def open(cls, store: Store, key: str) -> "StoredSnapshot | None":
         """The snapshot of a key, None where there is none. Raises `StoreError`, `NewerFormat`."""
-        path = snapshot_path(key)
-        data = store.read_or_none(path)
-        if data is None:
-            return None
-        return cls(_open_parquet(store, path, pa.BufferReader(data)), data)
+        data = store.read_or_none(snapshot_path(key))
+        return None if data is None else cls.from_bytes(store, key, data)
+
+    @classmethod
+    def from_bytes(cls, store: Store, key: str, data: bytes) -> "StoredSnapshot":
+        """The snapshot that these bytes of the store are. Raises `StoreError`, `NewerFormat`."""
+        return cls(_open_parquet(store, snapshot_path(key), pa.BufferReader(data)), data)
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -187,6 +189,12 @@ class StoredSnapshot:
         metadata = self.file.schema_arrow.metadata
         key = metadata[b"organization_key"].decode()
         return Organization(int(key.rpartition("-")[2]), metadata[b"organization_name"].decode())
+
+    @property
+    def stage(self) -> str:
+        """The processing stage that the backlog is of."""
+        stage: bytes = self.file.schema_arrow.metadata.get(b"stage", b"")
+        return stage.decode()
 
     def last_seen(self) -> dict[int, datetime]:
         """When each stored sequence was last seen, by id."""
@@ -275,7 +283,7 @@ def detections_array(sequences: SequenceOf[SequenceOf[Detection]]) -> pa.Array:
             pa.array([detection.id for detection in flat], pa.int64()),
             pa.array([detection.recorded_at for detection in flat], _MOMENT),
             pa.array([detection.bucket_key for detection in flat], pa.string()),
-            _boxes_array([detection.boxes for detection in flat]),
+            _boxes_array([detection.boxes if detection.has_known_boxes else None for detection in flat]),
             _boxes_array([detection.other_boxes for detection in flat]),
         ],
         fields=list(_DETECTION),
@@ -283,12 +291,15 @@ def detections_array(sequences: SequenceOf[SequenceOf[Detection]]) -> pa.Array:
     return pa.ListArray.from_arrays(_offsets(sequences), items, type=DETECTIONS_TYPE)
 
 
-def _boxes_array(boxes: SequenceOf[SequenceOf[Box]]) -> pa.Array:
-    flat = [box for some in boxes for box in some]
+def _boxes_array(boxes: SequenceOf[SequenceOf[Box] | None]) -> pa.Array:
+    """Lists of boxes; None, which says nothing, is null, and not an empty list, which says that there are none."""
+    known = [some or () for some in boxes]
+    flat = [box for some in known for box in some]
     corners = [pa.array([getattr(box, name) for box in flat], pa.float64()) for name in _CORNERS]
     names = pa.array([box.class_name for box in flat], pa.string())
     items = pa.StructArray.from_arrays([*corners, names], fields=list(_BOX))
-    return pa.ListArray.from_arrays(_offsets(boxes), items, type=pa.list_(_BOX))
+    unknown = pa.array([some is None for some in boxes], pa.bool_())
+    return pa.ListArray.from_arrays(_offsets(known), items, type=pa.list_(_BOX), mask=unknown)
 
 
 def _offsets(lists: SequenceOf[SequenceOf[object]]) -> pa.Array:
@@ -308,8 +319,9 @@ def _detection_of(sequence_id: int, record: dict[str, Any]) -> Detection:
         sequence_id=sequence_id,
         recorded_at=record["recorded_at"].replace(tzinfo=UTC),
         bucket_key=record["bucket_key"],
-        boxes=tuple(Box(**box) for box in record["boxes"]),
+        boxes=tuple(Box(**box) for box in record["boxes"] or ()),
         other_boxes=tuple(Box(**box) for box in record["other_boxes"]),
+        has_known_boxes=record["boxes"] is not None,
     )
 
 

@@ -30,7 +30,8 @@ def list_tracked_boxes(detections: pa.Array) -> Iterator[TrackedBoxes]:
     Column by column: one Python object per frame and box with all its fields takes ten times as long.
     """
     n_frames, frames = _unnest(detections)
-    n_boxes, lists_of_boxes = pc.list_value_length(frames.field("boxes")).to_numpy(), frames.field("boxes")
+    lists_of_boxes = frames.field("boxes")
+    n_boxes = pc.fill_null(pc.list_value_length(lists_of_boxes), 0).to_numpy()
     ids = frames.field("detection_id").to_numpy()
     owners = np.repeat(np.arange(len(detections)), n_frames)
     order = np.lexsort((ids, frames.field("recorded_at").cast(pa.int64()).to_numpy(), owners))

@@ -3,9 +3,8 @@
 What lives here: the joining of stored files across organizations into tables. What does not: the files' own formats.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,8 +14,8 @@ from triage_assets.configured_models import read_each
 from triage_assets.errors import PackageError
 from triage_assets.groups.snapshot import load_snapshot
 from triage_assets.scoring.identity import predictions_name, read_identity
+from triage_assets.scoring.imported import imported_identity, imported_models
 from triage_assets.scoring.predictions import load_current, load_model_record
-from triage_assets.shards.catalog import load_frames
 from triage_assets.store import Store
 from triage_assets.worklists.records import BACKLOG_COLUMNS, ModelScores, ReviewTables
 
@@ -57,18 +56,11 @@ def load_review_tables(store: Store) -> ReviewTables | None:
     return ReviewTables(snapshot.groups, snapshot.members, snapshot.standing_annotations(), snapshot.state)
 
 
-def load_backlogs(store: Store) -> Mapping[str, Callable[[], tuple[pa.Table, pa.Table]]]:
-    """For each organization a function that reads its backlog and its live frames when they are needed."""
-    return {key: partial(_load_backlog, store, key) for key in stored_keys(store)}
-
-
-def _load_backlog(store: Store, key: str) -> tuple[pa.Table, pa.Table]:
-    backlog = read_snapshot(store, key)
-    return SNAPSHOT_SCHEMA.empty_table() if backlog is None else backlog, load_frames(store, key)
-
-
 def load_model_scores(store: Store, packages: Sequence[Path], detector: str, precision: str) -> ScoresAtHand:
-    """The scores of every model whose package can be read, on this detector's boxes. Raises `PackageError` for none."""
+    """The scores of every model whose package can be read, on this detector's boxes, and those that were imported.
+
+    Raises `PackageError` where every package is refused.
+    """
     readings = read_each(packages, read_identity)
     readings.require_any()
     found, missing = [], []
@@ -80,4 +72,9 @@ def load_model_scores(store: Store, packages: Sequence[Path], detector: str, pre
         else:
             record = load_model_record(store, name) or {}
             found.append(ModelScores(name, identity.version, scores, record, identity.caution))
+    for name in imported_models(store):
+        scores, record = load_current(store, name), load_model_record(store, name) or {}
+        if scores is not None and len(scores):
+            caution = imported_identity(record).caution
+            found.append(ModelScores(name, str(record["model_version"]), scores, record, caution))
     return ScoresAtHand(tuple(found), tuple(missing), readings.refused)

@@ -10,7 +10,6 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from triage_assets.defs.backlog import load_backlogs
 from triage_assets.defs.following import FOLLOWED, look_upstream
 from triage_assets.defs.frame_shards import frame_shards
 from triage_assets.defs.metadata import table
@@ -20,10 +19,12 @@ from triage_assets.defs.resources import ModelsResource, StoreResource, configur
 from triage_assets.defs.scoring_metadata import count_sequences, describe_report, describe_reports, draw_scores
 from triage_assets.progress import Progress, report_progress
 from triage_assets.scoring.identity import read_identity
+from triage_assets.scoring.imported import imported_models, lay_out_imported
 from triage_assets.scoring.predictions import ScoringReport, score_backlog
 from triage_assets.scoring.rounds import score_by_each
 from triage_assets.settings import load_settings
 from triage_assets.store import Store
+from triage_assets.stored_backlogs import load_backlogs
 
 org_predictions = dg.AssetSpec(
     "org_predictions",
@@ -66,6 +67,8 @@ def predictions(
     """
     followed = look_upstream(context.instance, "predictions")
     target = store.open()
+    for name in imported_models(target):
+        lay_out_imported(target, name, load_backlogs(target))
     packages = models.packages(target)
     score = _prepare(context, config, target, is_one_of_several=len(packages) > 1)
     teller = _Teller(context)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.configured_models import configured_packages
 from triage_assets.defs.abandoned_runs import note_process
 from triage_assets.demo import DEMO_MODEL
-from triage_assets.errors import TriageError
+from triage_assets.errors import SettingsError, TriageError
 from triage_assets.scoring.identity import model_fingerprint
+from triage_assets.scoring.imported import imported_models
 from triage_assets.settings import Settings, load_settings, require_annotator
 from triage_assets.store import Store, open_store
 
@@ -101,6 +103,15 @@ class ModelsResource(dg.ConfigurableResource):
     def packages(self, store: Store) -> tuple[Path, ...]:
         """The packages' files, as `configured_packages` chooses them."""
         return configured_packages(store, load_settings(), [Path(path) for path in self.paths])
+
+    def packages_to_split(self, store: Store) -> tuple[Path, ...]:
+        """The same; none where none is named, and scores were imported, or all of the backlog was."""
+        try:
+            return self.packages(store)
+        except SettingsError:
+            if imported_models(store) or (store.annotator() is None and stored_keys(store)):
+                return ()
+            raise
 
 
 def open_client(settings: Settings) -> "AnnotatorClient":

@@ -59,7 +59,7 @@ def worklists(
     backlog, stages = load_backlog_table(target)
     reviewed = load_review_tables(target)
     tables = reviewed or NOT_GROUPED
-    at_hand = load_model_scores(target, models.packages(target), config.detector, settings.triage_precision)
+    at_hand = load_model_scores(target, models.packages_to_split(target), config.detector, settings.triage_precision)
     refuse_to_forget(target, at_hand, review, is_grouped=reviewed is not None)
     results = build_results(backlog, at_hand.scores, threshold, tables)
     report = write_worklists(target, results, at_hand.scores, threshold, tables, stages, at_hand.left_out)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from triage_assets.scoring.identity import ENGINE_VERSION
 from triage_assets.scoring.records import (
     DETECTOR_ANNOTATOR,
+    DETECTOR_IMPORTED,
     INCOMPLETE,
     NO_IMAGES,
     ScoringBox,
@@ -123,9 +124,10 @@ def plan_scoring(
 
     ``backlog`` has `BACKLOG_COLUMNS` of the snapshot, ``frames`` has `FRAME_COLUMNS` of the live shards' index. A
     sequence of which any frame is in no shard yet is dropped as ``incomplete``, whatever it scored before: a score is
-    of all frames. One whose frames are all known to be unusable is dropped as ``no_images``.
+    of all frames. So is one whose boxes are not known, where the detector is the annotator: it would score 0.0, which
+    nobody has found. One whose frames are all known to be unusable is dropped as ``no_images``.
     """
-    table = _Frames(backlog.select(list(BACKLOG_COLUMNS)), frames.select(list(FRAME_COLUMNS)))
+    table = _Frames(backlog.select(list(BACKLOG_COLUMNS)), frames.select(list(FRAME_COLUMNS)), detector)
     fingerprints = table.fingerprints(detector)
     reasons, errors = table.dropped()
     rows = pa.table(
@@ -148,7 +150,7 @@ def plan_scoring(
 class _Frames:
     """The backlog's detections beside their stored frames, as columns ordered by (sequence, recorded_at, id)."""
 
-    def __init__(self, backlog: pa.Table, frames: pa.Table) -> None:
+    def __init__(self, backlog: pa.Table, frames: pa.Table, detector: str) -> None:
         self._backlog = backlog
         self._stored = frames
         self.sequence_ids: NDArray[np.int64] = _int64(backlog["sequence_id"])
@@ -171,7 +173,9 @@ class _Frames:
         self._is_usable = pc.is_null(_array(frames["unusable_reason"])).to_numpy(zero_copy_only=False)[self._frame]
         self.n_usable = self._count(owner[self._is_usable])
         self.n_unusable = self._count(owner[~self._is_usable])
-        self.is_scorable = (self.n_usable > 0) & (self.n_missing == 0)
+        is_unknown = pc.is_null(self._boxes).to_numpy(zero_copy_only=False)[order] & self._is_usable
+        self.n_boxless = self._count(owner[is_unknown & (detector == DETECTOR_ANNOTATOR)])
+        self.is_scorable = (self.n_usable > 0) & (self.n_missing == 0) & (self.n_boxless == 0)
         self._ends = np.cumsum(self._count(owner))
         self._starts = self._ends - self._count(owner)
 
@@ -184,7 +188,9 @@ class _Frames:
         A detector of our own depends on the images alone, so its fingerprints leave the annotator's boxes out.
         """
         results: list[str | None] = [None] * len(self.sequence_ids)
-        salt = hashlib.sha256(f"engine {ENGINE_VERSION} frames 1 {detector}".encode()).digest()
+        # What was imported was not made by this engine, and stays what it is with another.
+        engine = "no engine" if detector == DETECTOR_IMPORTED else f"engine {ENGINE_VERSION}"
+        salt = hashlib.sha256(f"{engine} frames 1 {detector}".encode()).digest()
         hashes = _array(pc.fill_null(self._stored["sha256"], "unusable"))
         for first in range(0, len(results), _BATCH):
             last = min(first + _BATCH, len(results))
@@ -212,6 +218,12 @@ class _Frames:
                 total = missing + unusable + int(self.n_usable[row])
                 reasons[row] = INCOMPLETE
                 errors[row] = f"{missing} of {total} frames are in no shard yet: run frame_shards again"
+            elif self.n_boxless[row]:
+                reasons[row] = INCOMPLETE
+                errors[row] = (
+                    f"it was imported, and the boxes of {self.n_boxless[row]} frames are not known: pull it, or score "
+                    "with the detector `bundled`"
+                )
             else:
                 reasons[row] = NO_IMAGES
                 errors[row] = self._why_unusable(row) if unusable else "the sequence has no detections"

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 # to the last digit on any machine of the same kind.
 _WORTH_MEASURING = 500
 _SETTLINGS = 20
+# A row's details are some hundred objects.
+_ROWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,37 @@ def read_details(store: Store, name: str, sequence_id: int) -> dict[str, Any] | 
         # A run may have merged the part into another since the table that names it was read; it writes the new table
         # before it deletes the part.
         return _read_details(folder, sequence_id)
+
+
+def iter_details(store: Store, name: str, sequence_ids: Collection[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The details behind the present score of each of these sequences that has one; one part is in memory at a time."""
+    folder, left, is_again = PartsFolder(store, name), set(sequence_ids), False
+    while True:
+        try:
+            for sequence_id, details in _details_by_part(folder, frozenset(left)):
+                left.discard(sequence_id)
+                yield sequence_id, details
+            return
+        except StoreError:  # as in `read_details`
+            if is_again:
+                raise
+            is_again = True
+
+
+def _details_by_part(folder: PartsFolder, sequence_ids: Collection[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    current = read_current(folder)
+    if current is None:
+        return
+    is_wanted = pc.is_in(current["sequence_id"], pa.array(sequence_ids, pa.int64()))
+    wanted = current.filter(pc.and_(is_wanted, pc.is_valid(current["triage_score"])))
+    for part in sorted(wanted["part"].unique().to_pylist()):
+        mine = wanted.filter(pc.equal(wanted["part"], part))
+        ids = dict(zip(mine["frames_fingerprint"].to_pylist(), mine["sequence_id"].to_pylist(), strict=True))
+        rows = read_part(folder, part, ["frames_fingerprint", *DETAIL_COLUMNS])
+        rows = rows.filter(pc.is_in(rows["frames_fingerprint"], mine["frames_fingerprint"].combine_chunks()))
+        for batch in rows.to_batches(max_chunksize=_ROWS_AT_ONCE):
+            for row in batch.to_pylist():
+                yield ids[row["frames_fingerprint"]], row_to_details(row)
 
 
 def _read_details(folder: PartsFolder, sequence_id: int) -> dict[str, Any] | None:

@@ -13,6 +13,8 @@ INCOMPLETE = "incomplete"
 
 DETECTOR_ANNOTATOR = "annotator"
 DETECTOR_BUNDLED = "bundled"
+# No detector of ours: the scores came with a folder that was imported, made of whatever boxes they were made of.
+DETECTOR_IMPORTED = "imported"
 
 TORCH = "torch"
 OPENVINO = "openvino"

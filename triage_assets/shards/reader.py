@@ -51,6 +51,15 @@ def read_sequence(store: Store, organization_key: str, rows: pa.Table) -> Stored
     return StoredSequence(meta, usable, unusable)
 
 
+def read_meta(store: Store, organization_key: str, rows: pa.Table) -> SequenceMeta:
+    """What a sequence says of itself; ``rows`` as in `read_sequence`. Raises `ShardError`, `StoreError`."""
+    path = tar_path(organization_key, rows["shard"][0].as_py())
+    try:
+        return decode_meta(store.read_range(path, rows["meta_offset"][0].as_py(), rows["meta_size"][0].as_py()))
+    except ShardError as error:
+        raise ShardError(f"shard {path}, sequence {rows['sequence_id'][0]}: {error}", do=_VERIFY) from None
+
+
 def _read_image(data: memoryview, start: int, frame: FrameMeta, row: dict[str, Any]) -> UsableFrame:
     image = data[row["offset"] - start :][: row["size"]]
     digest = hashlib.sha256(image).hexdigest()

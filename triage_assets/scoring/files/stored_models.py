@@ -17,7 +17,14 @@ from triage_assets.errors import StoreError
 from triage_assets.scoring.files.current import CURRENT, read_current
 from triage_assets.scoring.files.model_record import MODEL_RECORD, read_record
 from triage_assets.scoring.files.parts import ROOT, PartsFolder, read_part
-from triage_assets.scoring.records import BFLOAT16, DETECTOR_ANNOTATOR, DETECTOR_BUNDLED, FLOAT32, INCOMPLETE
+from triage_assets.scoring.records import (
+    BFLOAT16,
+    DETECTOR_ANNOTATOR,
+    DETECTOR_BUNDLED,
+    DETECTOR_IMPORTED,
+    FLOAT32,
+    INCOMPLETE,
+)
 from triage_assets.store import Store, StoredObject
 
 _NAME = re.compile(r"(?P<version>.+)-(?P<sha8>[0-9a-f]{8})(?P<variants>(?:-[a-z0-9]+)*)")
@@ -58,6 +65,11 @@ class StoredModel:
         """The detector and the precision, where they are other than the usual."""
         pairs = ((self.detector, DETECTOR_ANNOTATOR), (self.precision, FLOAT32))
         return tuple(value for value, usual in pairs if value != usual)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether its scores came with a folder: no package of the settings stands behind them."""
+        return self.detector == DETECTOR_IMPORTED
 
     @property
     def coverage(self) -> float | None:
@@ -182,7 +194,7 @@ def _from_name(name: str, n_backlog: int) -> StoredModel:
         name=name,
         version=found["version"] if found else name,
         sha256=found["sha8"] if found else "",
-        detector=DETECTOR_BUNDLED if DETECTOR_BUNDLED in variants else DETECTOR_ANNOTATOR,
+        detector=next((each for each in (DETECTOR_BUNDLED, DETECTOR_IMPORTED) if each in variants), DETECTOR_ANNOTATOR),
         precision=BFLOAT16 if BFLOAT16 in variants else FLOAT32,
         n_backlog=n_backlog,
     )

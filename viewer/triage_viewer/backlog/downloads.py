@@ -20,6 +20,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from typing_extensions import override
 
+from triage_assets.worklists.spreadsheet import flatten
 from triage_viewer.backlog.load import StoredBacklog
 from triage_viewer.backlog.rows import take_rows
 from triage_viewer.backlog.table import BacklogTable, Positions
@@ -32,8 +33,6 @@ ITEM_COLUMNS = (
 
 _ROWS_AT_ONCE = 10_000
 _PARQUET_ROWS = 20_000
-_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
-_BETWEEN = "|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def encode_csv(download: Download) -> Iterator[bytes]:
     yield codecs.BOM_UTF8
     for number, rows in enumerate(_pieces(download, _ROWS_AT_ONCE)):
         buffer = io.BytesIO()
-        flat = _flatten(rows)
+        flat = flatten(rows)
         pyarrow.csv.write_csv(flat, buffer, pyarrow.csv.WriteOptions(include_header=number == 0))
         yield buffer.getvalue()
 
@@ -132,24 +131,3 @@ def _pieces(download: Download, n_rows: int) -> Iterator[pa.Table]:
     """The rows, a few at a time; one piece without rows where there are none."""
     for start in range(0, max(len(download.positions), 1), n_rows):
         yield take_rows(download.table, np.asarray(download.positions[start : start + n_rows]), download.threshold)
-
-
-def _flatten(rows: pa.Table) -> pa.Table:
-    """The columns as a CSV can have them, and safe to open."""
-    columns: dict[str, pa.ChunkedArray] = {}
-    for name in rows.column_names:
-        column = rows[name]
-        if pa.types.is_struct(column.type):
-            for place, field in enumerate(column.type):
-                columns[f"{name}.{field.name}"] = pc.struct_field(column, [place])
-        elif pa.types.is_list(column.type):
-            columns[name] = _disarm(pc.binary_join(column, _BETWEEN))
-        elif pa.types.is_timestamp(column.type):
-            columns[name] = pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ")
-        else:
-            columns[name] = _disarm(column) if pa.types.is_string(column.type) else column
-    return pa.table(columns)
-
-
-def _disarm(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.if_else(pc.match_substring_regex(texts, _FORMULA), pc.binary_join_element_wise("'", texts, ""), texts)

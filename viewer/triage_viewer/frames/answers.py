@@ -33,7 +33,8 @@ class BoxRead(BaseModel):
 class FrameRead(BaseModel):
     """One frame: it has a picture where ``is_stored``; else ``unusable_reason`` says why not, or it is yet to come.
 
-    Sizes are in pixels and bytes. ``boxes`` are null where the backlog no longer has the frame.
+    Sizes are in pixels and bytes. ``boxes`` are null where they are not known: the backlog no longer has the frame, or
+    it was imported without them.
     """
 
     detection_id: int
@@ -50,6 +51,7 @@ class FrameRead(BaseModel):
     def of(cls, frame: PageFrame) -> Self:
         """The frame as it is shown."""
         image = frame.stored.image if frame.stored else None
+        known = frame.detection if frame.detection and frame.detection.has_known_boxes else None
         return cls(
             detection_id=frame.detection_id,
             recorded_at=frame.recorded_at,
@@ -58,8 +60,8 @@ class FrameRead(BaseModel):
             width=image.width_px if image else None,
             height=image.height_px if image else None,
             size=image.size if image else None,
-            boxes=_boxes(frame.detection.boxes) if frame.detection else None,
-            other_boxes=_boxes(frame.detection.other_boxes) if frame.detection else None,
+            boxes=_boxes(known.boxes) if known else None,
+            other_boxes=_boxes(known.other_boxes) if known else None,
         )
 
 

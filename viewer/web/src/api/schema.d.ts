@@ -932,7 +932,8 @@ export interface components {
          * FrameRead
          * @description One frame: it has a picture where ``is_stored``; else ``unusable_reason`` says why not, or it is yet to come.
          *
-         *     Sizes are in pixels and bytes. ``boxes`` are null where the backlog no longer has the frame.
+         *     Sizes are in pixels and bytes. ``boxes`` are null where they are not known: the backlog no longer has the frame, or
+         *     it was imported without them.
          */
         FrameRead: {
             /** Boxes */

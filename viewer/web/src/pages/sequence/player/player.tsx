@@ -96,10 +96,10 @@ function FrameWords({ frame, first, place, count, isPlaying }: FrameProps) {
 }
 
 function countLayers(frame: Frame, window: Corners | null, region: Corners | string) {
-  const gone = "The backlog no longer has this frame, so its boxes are not known";
+  const unknown = "Its boxes are not known: the backlog lost this frame, or an import came without";
   return {
-    boxes: frame.boxes?.length ?? gone,
-    others: frame.other_boxes?.length ?? gone,
+    boxes: frame.boxes?.length ?? unknown,
+    others: frame.other_boxes?.length ?? unknown,
     window: window === null ? "No model followed a tube here" : 1,
     region: typeof region === "string" ? region : 1,
   };

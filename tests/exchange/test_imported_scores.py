@@ -1,0 +1,143 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from triage_assets.exchange.importing import import_folder
+from triage_assets.folder_store import FolderStore
+from triage_assets.scoring.files.stored_models import list_models
+from triage_assets.scoring.imported import imported_models
+from triage_assets.scoring.predictions import load_current, load_model_record, read_details
+from triage_assets.store import Store
+
+from .folders import contents, make_details, make_loose, make_report
+
+FRAMES = {5: (50, 51, 52), 6: (60, 61, 62)}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A folder with two sequences."""
+    make_loose(tmp_path / "old", FRAMES)
+    return tmp_path / "old"
+
+
+def scores(store: Store, name: str) -> dict[int, float]:
+    current = load_current(store, name)
+    return dict(zip(current["sequence_id"].to_pylist(), current["triage_score"].to_pylist(), strict=True))
+
+
+def test_scores_come_along_as_a_model_of_their_own(store: FolderStore, old: Path) -> None:
+    make_report(old, {5: 0.9, 6: 0.1})
+    report = import_folder(store, old)
+    [model] = report.scores
+    assert (model.version, model.n_scores, model.n_added) == ("0.1.0", 2, 2)
+    assert imported_models(store) == (model.name,)
+    assert scores(store, model.name) == {5: 0.9, 6: 0.1}
+    assert read_details(store, model.name, 5) == make_details(0.9, 3)
+    record = load_model_record(store, model.name)
+    assert (record["model_version"], record["model_sha256"], record["detector"]) == ("0.1.0", None, "imported")
+    before = contents(store)
+    [again] = import_folder(store, old).scores
+    assert (again.n_scores, again.n_added, contents(store) == before) == (2, 0, True)
+
+
+def test_the_record_says_what_the_folder_says_of_the_model(store: FolderStore, old: Path) -> None:
+    folder = make_report(old, {5: 0.9})
+    told = {"version": "0.1.0", "model_sha256": "ab" * 32, "variant": "synthetic_scenes", "config": {"a": 1}}
+    (folder / "model_config.json").write_text(json.dumps({"threshold": 0.35, "models": [told]}))
+    [model] = import_folder(store, old).scores
+    assert model.name == "0.1.0-abababab-imported"
+    record = load_model_record(store, model.name)
+    assert (record["model_sha256"], record["variant"], record["config"]) == ("ab" * 32, "synthetic_scenes", {"a": 1})
+
+
+def test_each_version_is_a_model(store: FolderStore, old: Path) -> None:
+    folder = make_report(old, {5: 0.9, 6: 0.1})
+    rows = json.loads((folder / "results.json").read_bytes())
+    del rows[1]["model_version"]
+    (folder / "results.json").write_text(json.dumps(rows))
+    (folder / "model_config.json").write_text(json.dumps({"model_version": "0.2.0"}))
+    report = import_folder(store, old)
+    assert [(model.version, model.n_scores) for model in report.scores] == [("0.1.0", 1), ("0.2.0", 1)]
+
+
+def results(change: Callable[[list[dict[str, Any]]], object]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        rows = json.loads((folder / "results.json").read_bytes())
+        change(rows)
+        (folder / "results.json").write_text(json.dumps(rows))
+
+    return damage
+
+
+def details(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        path = folder / "details/pyro-annotator_5.json"
+        content = json.loads(path.read_bytes())
+        change(content)
+        path.write_text(json.dumps(content))
+
+    return damage
+
+
+NOT_BELIEVED: list[tuple[Callable[[Path], object], str]] = [
+    (lambda folder: (folder / "details/pyro-annotator_5.json").unlink(), "there is no such file"),
+    (lambda folder: (folder / "details/pyro-annotator_5.json").write_text("{"), "it is broken"),
+    (details(lambda content: content.pop("tubes")), "it is broken"),
+    (details(lambda content: content["tubes"]["kept"][0].update(logit=float("nan"))), "it is broken"),
+    (details(lambda content: content["tubes"]["kept"].clear()), "its tubes say 0.000000 and results.json says 0.9"),
+    (details(lambda content: content["preprocessing"].update(num_frames_input=4)), "of 4 frames, and there are 3"),
+    (results(lambda rows: rows[0].update(triage_score=0.8)), "its tubes say 0.900000 and results.json says 0.8"),
+    (results(lambda rows: rows[0].update(n_frames_unusable=1)), "of 3 frames, and there are 2"),
+    (results(lambda rows: rows[0].update(key="../5")), "it is broken"),
+    (results(lambda rows: rows.__setitem__(0, None)), "it is broken"),
+]
+
+
+@pytest.mark.parametrize(("damage", "reason"), NOT_BELIEVED)
+def test_a_score_that_is_not_explained_is_not_taken(
+    store: FolderStore, old: Path, damage: Callable[[Path], object], reason: str
+) -> None:
+    damage(make_report(old, {5: 0.9, 6: 0.1}))
+    report = import_folder(store, old)
+    [model] = report.scores
+    assert scores(store, model.name) == {6: 0.1}
+    [why] = report.left_out.values()
+    assert reason in why
+    assert report.n_imported == 2  # the sequence itself is there
+
+
+def test_nothing_is_made_up_where_there_is_no_score(store: FolderStore, old: Path) -> None:
+    folder = make_report(old, {5: 0.9, 6: 0.1})
+    results(lambda rows: rows[0].update(triage_score=None))(folder)
+    [model] = import_folder(store, old).scores
+    assert scores(store, model.name) == {6: 0.1}
+    (folder / "results.json").write_text("[")
+    report = import_folder(FolderStore(old.parent / "other"), old)
+    assert report.scores == ()
+    assert "no score of it is taken" in report.left_out["vit_dinov2_finetune/results.json"]
+
+
+def test_scores_of_sequences_that_were_left_out_are_left_out(store: FolderStore, old: Path) -> None:
+    make_report(old, {5: 0.9, 6: 0.1, 77: 0.5})
+    next(old.rglob("detection_60.jpg")).unlink()
+    [model] = import_folder(store, old).scores
+    assert scores(store, model.name) == {5: 0.9}
+
+
+def test_an_imported_model_is_listed_as_one(store: FolderStore, old: Path) -> None:
+    make_report(old, {5: 0.9})
+    import_folder(store, old)
+    from triage_assets.defs.backlog import load_backlog_table
+
+    [model] = list_models(store, load_backlog_table(store)[0])
+    assert (model.version, model.variants, model.is_imported) == ("0.1.0", ("imported",), True)
+    assert (model.n_scored, model.n_backlog, model.faults) == (1, 2, ())
