@@ -83,7 +83,7 @@ def verify_shards(
 
 def find_faults(store: Store, organization_key: str, shard: ShardEntry, read: ReadRange) -> tuple[TriageError, ...]:
     """Every fault of one shard, its archive read through ``read`` (see `scan_shard`)."""
-    check = _ShardCheck(store, organization_key, shard, read)
+    check = ShardCheck(store, organization_key, shard, read)
     for _ in check:
         pass
     return tuple(check.faults)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -230,7 +231,9 @@ def _with(shard: ShardEntry, known: frozenset[str]) -> Callable[[Catalog], Catal
 def _without(retired: frozenset[str], known: frozenset[str]) -> Callable[[Catalog], Catalog]:
     def change(now: Catalog) -> Catalog:
         _require_known(now.shards, known)
-        return now.with_shards([each for each in now.shards if each.name not in retired], now.dropped)
+        # Who reads by the catalog as it was finds their files for the grace period, as after a compaction here.
+        gone = [each for each in now.shards if each.name in retired]
+        return now.with_merged(gone, None, datetime.now(UTC))
 
     return change
 
