@@ -9,9 +9,7 @@ type Props = { error: unknown; onDismiss: () => void; children?: ReactNode };
 export function Refused({ error, onDismiss, children }: Props) {
   return (
     <Banner kind="attention" onDismiss={onDismiss}>
-      {isChangedMeanwhile(error) && (
-        <strong>It changed meanwhile, and you see it anew. </strong>
-      )}
+      {isChangedMeanwhile(error) && <strong>It changed meanwhile, and you see it anew. </strong>}
       {asProblem(error).detail} {children}
     </Banner>
   );
