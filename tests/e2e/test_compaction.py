@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from tests.e2e.conftest import Workplace
+from tests.e2e.stages import pull
 from triage_assets.shards import compaction
 from triage_assets.shards.catalog import load_catalog, stored_organizations
 from triage_assets.shards.compaction import compact_shards
@@ -13,7 +14,7 @@ from triage_assets.shards.compaction import compact_shards
 def test_a_run_merges_shards_and_neither_fetches_nor_scores_anything_again(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workplace.triage("pull", "--limit", "1")
+    pull(workplace.store, workplace.server.api_url)  # into shards of 30 kB
     workplace.triage("run")
     keys = stored_organizations(workplace.store)
     n_shards = sum(len(load_catalog(workplace.store, key).shards) for key in keys)

@@ -181,6 +181,7 @@ def test_an_index_and_a_catalog_are_rebuilt_after_a_merge(store: Store) -> None:
     reindex_shards(store)
     assert len(names(store)) == 7
     assert content(load_frames(store, KEY)).equals(before)
+    assert set(load_frames(store, KEY)["shard"].to_pylist()) == {lost}  # the merged shard is the newest
     compact(store)
     assert content(load_frames(store, KEY)).equals(before)
     assert (len(names(store)), verify_shards(store).faults) == (1, ())

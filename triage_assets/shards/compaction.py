@@ -173,7 +173,9 @@ class _Organization:
         live = {source.name: self._live_sequences(catalog, source) for source in sources}
         switch = _Switch(self.store, self.key, catalog, sources, self.now)
         if any(map(len, live.values())):
-            new = open_shard(self.store, self.key, switch.number, " ".join(each.name for each in sources).encode())
+            names = [source.name for source in sources]
+            # Newer than all of them by its name, also to whoever has both: a copy, or an index without its catalog.
+            new = open_shard(self.store, self.key, switch.number, " ".join(names).encode(), after=max(names))
             try:
                 for source in sources:
                     if len(live[source.name]):

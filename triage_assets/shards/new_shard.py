@@ -21,6 +21,8 @@ from triage_assets.shards.records import FrameRow
 from triage_assets.store import NewObject, Store
 
 _HEADER_BYTES = len(encode_header("x", 0))
+_NAMES = 2**32
+_NAMES_AFTER = 2**24  # so that hundreds can follow one another
 
 
 class Overtaken(Exception):  # noqa: N818
@@ -48,15 +50,19 @@ def encode_members(folder: str, meta: bytes, images: Iterable[tuple[str, bytes |
     return Members(tuple(buffers), tuple(offsets), size)
 
 
-def open_shard(store: Store, organization_key: str, number: int, content: bytes) -> "NewShard":
+def open_shard(
+    store: Store, organization_key: str, number: int, content: bytes, *, after: str | None = None
+) -> "NewShard":
     """A new shard of this number, whose name follows from ``content``. Raises `StoreUnwritable`.
 
     So a run that is killed and repeated writes the same shard again. Only where another run is about to seal it, or
-    died so lately that nobody knows, it is the next name.
+    died so lately that nobody knows, it is the next name. The name sorts behind that of ``after``, of the same number.
     """
+    first = 0 if after is None else 1 + int(after.rpartition("-")[2], 16)
+    span = min(_NAMES - first, _NAMES if after is None else _NAMES_AFTER)
     for attempt in count():
-        digest = hashlib.sha256(organization_key.encode() + b"\0" + content + b"\0" * attempt).hexdigest()
-        name = f"{number:06d}-{digest[:8]}"
+        digest = hashlib.sha256(organization_key.encode() + b"\0" + content + b"\0" * attempt).digest()
+        name = f"{number:06d}-{first + int.from_bytes(digest[:4]) % span:08x}"
         tar = tar_path(organization_key, name)
         if store.size(tar) is None and store.size(index_path(organization_key, name)) is None:
             return NewShard(store, organization_key, name, store.new_object(tar))
