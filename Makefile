@@ -72,6 +72,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.triage_page
 	$(BIN)/python -m benchmarks.frames
 	$(BIN)/python -m benchmarks.exchange
+	$(BIN)/python -m benchmarks.compaction
 	$(BIN)/python -m benchmarks.triage_browser
 
 campaign: setup
