@@ -35,17 +35,19 @@ def _hang_up(environ: dict[str, Any]) -> None:
     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
 
 
-@dataclass
+@dataclass(slots=True)
 class Faults:
     """What goes wrong from now on; a test changes it at any time.
 
     ``refusals`` are answers to an access key in place of what the server would say, ``expires_at`` is the end of the
-    path of the write with which everybody's credentials expire, ``lose_answers`` how many writes are carried out and
+    path of the write with which everybody's credentials expire, ``expires_after`` how many requests there are before
+    that, ``lose_answers`` how many writes are carried out and
     answered by a cut connection, ``cut_bodies`` how many objects are cut in the middle.
     """
 
     refusals: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     expires_at: str | None = None
+    expires_after: int | None = None
     has_expired: bool = False
     lose_answers: int = 0
     cut_bodies: int = 0
@@ -68,6 +70,8 @@ class S3Server:
         self._app: _App = DomainDispatcherApplication(create_backend_app)
         # moto looks at a condition and then puts, which two threads of it may do at once.
         self._one_write = threading.Lock()
+        self._arrived = threading.Condition()
+        self._n_arriving = 0
         self._server: BaseWSGIServer = make_server("127.0.0.1", 0, self._answer, True, request_handler=_Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True, name="s3").start()
 
@@ -103,7 +107,9 @@ class S3Server:
         return sorted(upload.key_name for upload in self.backend.buckets[bucket].multiparts.values())
 
     def let_pass(self, time: timedelta) -> None:
-        """Make everything that there is older."""
+        """Make everything that there is older, once what is under way has arrived: also what a dead writer has sent."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: not self._n_arriving, timeout=60)
         for bucket in self.backend.buckets.values():
             for key in bucket.keys.values():
                 key.last_modified -= time
@@ -129,9 +135,7 @@ class S3Server:
             if "uploads" in request.args:
                 return self._list_uploads(environ, start)
             return self._app(environ, start) if not self._is_to_be_cut(request) else self._cut(environ, start)
-        with self._one_write:
-            answer = list(self._app(environ, start))
-            self._date_uploads()
+        answer = self._carry_out(environ, start)
         if self.faults.lose_answers:
             self.faults.lose_answers -= 1
             _hang_up(environ)
@@ -156,6 +160,9 @@ class S3Server:
         is_write = request.method not in ("GET", "HEAD")
         if self.faults.expires_at is not None and is_write and request.path.endswith(self.faults.expires_at):
             self.faults.has_expired = True
+        if self.faults.expires_after is not None:
+            self.faults.expires_after -= 1
+            self.faults.has_expired = self.faults.expires_after < 0
         if key == EXPIRED or self.faults.has_expired:
             return _refuse("ExpiredToken", 400, "The provided token has expired.")
         if key in self.faults.refusals:
@@ -167,6 +174,19 @@ class S3Server:
         if request.path.split("/")[1] == OLD and is_write and any(name in request.environ for name in _CONDITIONS):
             return _refuse("NotImplemented", 501, "A header you provided implies functionality that is not implemented")
         return None
+
+    def _carry_out(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        with self._arrived:
+            self._n_arriving += 1
+        try:
+            with self._one_write:
+                answer = list(self._app(environ, start))
+                self._date_uploads()
+        finally:
+            with self._arrived:
+                self._n_arriving -= 1
+                self._arrived.notify_all()
+        return answer
 
     def _is_to_be_cut(self, request: Request) -> bool:
         if not self.faults.cut_bodies or request.path.count("/") < 2:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from tests.s3_server import PLAIN, S3Server
+from tests.s3_server import PLAIN, Faults, S3Server
 from tests.shards.shard_backlogs import KEY, Downloads, make_backlog, make_sequence, shard_files
 from triage_assets.cli import app
 from triage_assets.errors import StoreError
@@ -150,10 +150,10 @@ def test_a_store_that_cannot_be_read_is_no_fault_of_its_shards(s3: S3Server, mon
     for which in (1, 2):
         pack_frames(store, KEY, make_backlog(1, first=which), Downloads())
     catalog = store.read(catalog_path(KEY))
-    s3.faults.expires_after = 8  # in the middle of the first archive
+    s3.faults = Faults(expires_after=8)  # in the middle of the first archive
     with pytest.raises(StoreError, match="expired"):
         compact_shards(store, now=NOW, most_small=1)
-    s3.faults.expires_after = None
+    s3.faults = Faults()
     assert store.read(catalog_path(KEY)) == catalog
     assert compact_shards(store, now=NOW, most_small=1).n_written == 1
 

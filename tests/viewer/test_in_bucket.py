@@ -264,7 +264,11 @@ def test_verifying_names_what_a_half_copied_store_lacks(
 @pytest.mark.parametrize(
     ("location", "access_key", "text"),
     [
-        ("s3://no-such-bucket/triage", READER, "no such bucket .* Correct TRIAGE_STORE, or AWS_ENDPOINT_URL"),
+        (
+            "s3://no-such-bucket/triage",
+            READER,
+            "no such bucket .* Correct the address .TRIAGE_STORE., or AWS_ENDPOINT_URL",
+        ),
         (LOCATION, STRANGER, "not allowed to .* Ask for s3:ListBucket and s3:GetObject"),
         (LOCATION, EXPIRED, "have expired .* Renew the credentials"),
         (f"s3://{PLAIN}/newer", READER, "newer version of this project; .* Update triage-assets"),
