@@ -155,7 +155,7 @@ def test_two_runs_at_once_leave_the_files_of_one_of_them(store: FolderStore, tmp
 def test_a_run_that_others_always_mix_with_ends_in_an_error(
     store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("triage_assets.worklists.export._is_whole", lambda _: False)
+    monkeypatch.setattr("triage_assets.worklists.export.foreign_files", lambda _: ["review.json"])
     monkeypatch.setattr("triage_assets.store.time.sleep", lambda _: store.write("worklists/review.json", b"theirs"))
     with pytest.raises(StoreUnwritable, match=r"not all of one run.*8 times in a row\. Run again when the other"):
         write(store)

@@ -121,7 +121,7 @@ def write_worklists(
                 n_written += 1
         return n_written > 0
 
-    write_together(store, FOLDER, write, lambda: _is_whole(store))
+    write_together(store, FOLDER, write, lambda: not foreign_files(store))
     return WorklistsReport(
         n_backlog=len(results),
         n_review=len(review),
@@ -159,11 +159,11 @@ def describe_caution(models: Sequence[ModelScores]) -> str:
     return "; ".join(model.caution for model in models if model.caution)
 
 
-def _is_whole(store: Store) -> bool:
-    """Whether the files are those that model_config.json lists."""
-    listed = json.loads(store.read(f"{FOLDER}/model_config.json"))["files"]
-    stored = ((store.read_or_none(f"{FOLDER}/{name}"), digest) for name, digest in listed.items())
-    return all(data is not None and hashlib.sha256(data).hexdigest() == digest for data, digest in stored)
+def foreign_files(store: Store) -> list[str]:
+    """The names of files that are missing, or not of the run that model_config.json is of: none where all is whole."""
+    listed: dict[str, str] = json.loads(store.read(f"{FOLDER}/model_config.json"))["files"]
+    stored = ((name, store.read_or_none(f"{FOLDER}/{name}"), digest) for name, digest in listed.items())
+    return [name for name, data, digest in stored if data is None or hashlib.sha256(data).hexdigest() != digest]
 
 
 def _worklist(threshold: float, rows: pd.DataFrame, extra: Mapping[str, Any]) -> bytes:

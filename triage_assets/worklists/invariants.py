@@ -3,7 +3,6 @@
 What lives here: what must be true of the files together. What does not: writing them (`export`).
 """
 
-import hashlib
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import orjson
 
 from triage_assets.store import Store
+from triage_assets.worklists.export import foreign_files
 from triage_assets.worklists.records import FOLDER, INVARIANTS
 
 
@@ -37,7 +37,7 @@ def check_invariants(
     grouped, n_repeated = _grouped(store)
     together = [*review, *unlabeled, *labels, *dropped]
     listed = frozenset(together)
-    foreign = _foreign_files(store)
+    foreign = foreign_files(store)
     both = len(frozenset(review) & frozenset(unlabeled))
     twice = len(together) - len(listed)
     decided = decided_ids & backlog_ids
@@ -93,10 +93,3 @@ def _grouped(store: Store) -> tuple[list[int], int]:
     group_ids = [entry["group_id"] for entry in entries if entry["group_id"] is not None]
     ids = [sequence_id for entry in entries for sequence_id in entry["sequence_ids"]]
     return ids, len(group_ids) - len(set(group_ids))
-
-
-def _foreign_files(store: Store) -> list[str]:
-    listed: dict[str, str] = _load(store, "model_config.json")["files"]
-    return [
-        name for name, digest in listed.items() if hashlib.sha256(store.read(f"{FOLDER}/{name}")).hexdigest() != digest
-    ]
