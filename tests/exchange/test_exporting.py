@@ -181,6 +181,35 @@ def test_a_frame_that_no_shard_holds_is_told_and_a_damaged_one_left_out(store: F
     assert not list((tmp_path / "out").rglob("detection_60.jpg"))
 
 
+def test_what_no_import_would_take_is_left_out_and_holds_up_nobody(store: FolderStore, tmp_path: Path) -> None:
+    def with_key(which: int, key: str) -> Sequence:
+        sequence = make_sequence(which, (which * 10,))
+        return replace(sequence, detections=(replace(sequence.detections[0], bucket_key=key),))
+
+    fill(store, [with_key(5, "k" * 1_001), with_key(6, "k" * 10_001), with_key(7, "k")])
+    report = export_frames(store, tmp_path / "out")
+    assert (report.n_sequences, list(report.left_out)) == (2, [6])
+    assert "bucket_key: String should have at most" in report.left_out[6]
+    assert import_folder(FolderStore(tmp_path / "other"), tmp_path / "out").n_imported == 2
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])  # none of them has a name
+def test_a_folder_that_is_somewhere_already_is_not_exported_to(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    make_loose(tmp_path / "old", {5: (50,)})
+    make_report(tmp_path / "old", {5: 0.9}, n_frames=1)
+    import_folder(store, tmp_path / "old")
+    write_split(store)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # empty, and yet not to be replaced under whoever stands in it
+    with pytest.raises(ExchangeError, match="nothing is ever overwritten"):
+        export_frames(store, Path(name))
+    with pytest.raises(ExchangeError, match="nothing is ever overwritten"):
+        export_table(store, Path(name), "csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "old", "store"]
+
+
 @pytest.mark.parametrize("is_folder", [True, False])
 def test_nothing_is_overwritten(scored: Store, tmp_path: Path, is_folder: bool) -> None:
     out = tmp_path / "out"

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from triage_assets.annotator.records import Box, Detection, Organization, Sequence, SequenceRow, partition_key
-from triage_assets.errors import ExchangeError
+from triage_assets.errors import ExchangeError, StoreError
 from triage_assets.scoring.files.tables import sequence_key
 from triage_assets.shards.meta import META_NAME, SequenceMeta
 
@@ -23,11 +23,20 @@ IMPORTED_STAGE = "imported"
 # A frame of a sequence is some hundred bytes here, and a sequence has some dozen: this is a thousand times as much.
 MOST_META_BYTES = 16_000_000
 _MOST_NAME_BYTES = 255  # what file systems allow one name
+_SECOND_MOMENT = datetime(1, 1, 1, microsecond=1, tzinfo=UTC)
 
 
 def _in_utc(moment: datetime) -> datetime:
     """The annotator's own times are UTC and do not always say so."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:  # the first or the last day there is, in a zone where it is already another one
+        raise ValueError("beyond the calendar in UTC") from None
+
+
+def _storable(text: str) -> str:
+    """As a pull takes it: no half surrogate pair, which no file holds, and no U+0000, which no PostgreSQL holds."""
+    return text.encode().decode().replace("\0", "\ufffd")
 
 
 def _check_file(file: str) -> str:
@@ -40,7 +49,9 @@ def _check_file(file: str) -> str:
 
 
 Id = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
-Name = Annotated[str, Field(max_length=1000), AfterValidator(lambda text: text.encode().decode())]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+# The annotator bounds no text; ten times as much as S3 allows the longest key.
+Name = Annotated[str, Field(max_length=10_000), AfterValidator(_storable)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 File = Annotated[str, AfterValidator(_check_file)]
 
@@ -84,16 +95,16 @@ class _Backlog(_Frozen):
     """What a snapshot has of the sequence and the layout of loose files has no place for."""
 
     stage: Name
-    azimuth: int | None
+    azimuth: Whole | None
     lat: FiniteFloat | None
     lon: FiniteFloat | None
     last_seen_at: Moment
     created_at: Moment | None
     source_api: Name | None
-    alert_api_id: int | None
+    alert_api_id: Whole | None
     is_wildfire_alertapi: Name | None
-    annotator_group_id: int | None
-    platform_alert_id: int | None = None
+    annotator_group_id: Whole | None
+    platform_alert_id: Whole | None = None
     temporal_model_score: FiniteFloat | None = None
     temporal_model_version: Name | None = None
     temporal_api_version: Name | None = None
@@ -109,7 +120,7 @@ class _Meta(_Frozen):
     sequence_id: Id
     source: str = "pyro-annotator"
     label: str = "unknown"
-    camera_id: int | None = None
+    camera_id: Whole | None = None
     camera_name: Name
     organization_id: Annotated[int, Field(strict=True, ge=0, lt=2**63)]
     organization_name: Name
@@ -157,10 +168,7 @@ def decode_loose_meta(data: bytes, folder: str) -> LooseSequence:
     try:
         meta = _Meta.model_validate_json(data)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        text = fault["msg"].removeprefix("Value error, ")
-        raise ExchangeError(f"its {META_NAME} is broken: {f'{where}: ' if where else ''}{text}") from None
+        raise ExchangeError(f"its {META_NAME} is broken: {_first_fault(error)}") from None
     if meta.key not in (None, sequence_key(meta.sequence_id)) or folder != f"seq_{meta.sequence_id}":
         raise ExchangeError(
             f"its {META_NAME} is of another sequence: {meta.key or sequence_key(meta.sequence_id)}, in {folder}"
@@ -186,26 +194,41 @@ def decode_loose_meta(data: bytes, folder: str) -> LooseSequence:
 
 
 def encode_loose_meta(sequence: Sequence, stage: str, stored: SequenceMeta | None) -> bytes:
-    """The meta.json of a sequence of the backlog, and of its frames what a shard says of them."""
+    """The meta.json of a sequence of the backlog, and of its frames what a shard says of them.
+
+    Raises `StoreError` for what the store has and no import would take.
+    """
     row = sequence.row
-    meta = _Meta(
-        key=sequence_key(row.id),
-        sequence_id=row.id,
-        camera_id=row.camera_id,
-        camera_name=row.camera_name,
-        organization_id=row.organization_id,
-        organization_name=row.organization_name,
-        started_at=row.recorded_at,
-        frames=tuple(_Frame(**frame.model_dump()) for frame in stored.frames) if stored else (),
-        unusable_frames=tuple(_UnusableFrame(**one.model_dump()) for one in stored.unusable_frames) if stored else (),
-        sha256=stored.sha256 if stored else {},
-        backlog=_Backlog(
-            stage=stage,
-            **{name: getattr(row, name) for name in _IN_BACKLOG},
-            detections=tuple(map(_describe_detection, sequence.detections)),
-        ),
-    )
+    try:
+        meta = _Meta(
+            key=sequence_key(row.id),
+            sequence_id=row.id,
+            camera_id=row.camera_id,
+            camera_name=row.camera_name,
+            organization_id=row.organization_id,
+            organization_name=row.organization_name,
+            started_at=row.recorded_at,
+            frames=tuple(_Frame(**frame.model_dump()) for frame in stored.frames) if stored else (),
+            unusable_frames=tuple(_UnusableFrame(**one.model_dump()) for one in stored.unusable_frames)
+            if stored
+            else (),
+            sha256=stored.sha256 if stored else {},
+            backlog=_Backlog(
+                stage=stage,
+                **{name: getattr(row, name) for name in _IN_BACKLOG},
+                detections=tuple(map(_describe_detection, sequence.detections)),
+            ),
+        )
+    except ValidationError as error:
+        raise StoreError(f"No {META_NAME} can hold it", found=_first_fault(error)) from None
     return meta.model_dump_json(indent=1).encode() + b"\n"
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(map(str, fault["loc"]))
+    text = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {text}" if where else text
 
 
 def _by_time(detection: Detection) -> tuple[datetime, int]:
@@ -244,7 +267,7 @@ def _row_of(meta: _Meta) -> SequenceRow:
     if meta.backlog is None:
         # Earlier than it can have been seen last: a pull takes the sequence for one that has gone on, and asks for what
         # is not known of it.
-        told["last_seen_at"] = meta.started_at - timedelta(microseconds=1)
+        told["last_seen_at"] = max(meta.started_at, _SECOND_MOMENT) - timedelta(microseconds=1)
     return SequenceRow(
         id=meta.sequence_id,
         organization_id=meta.organization_id,

@@ -30,8 +30,8 @@ class NewFolder:
     """
 
     def __init__(self, final: Path, content: Mapping[str, object], same: Iterable[str]) -> None:
-        self._final = final
-        self._unfinished = final.with_name(f"{final.name}{_UNFINISHED}")
+        self._final = final.absolute()  # `.` has no name
+        self._unfinished = Path(f"{self._final}{_UNFINISHED}")
         self._content = dict(content)
         self._same = tuple(same)
         self._wanted: set[str] = {STAMP}
@@ -145,11 +145,15 @@ class NewFolder:
 
 
 def require_free(path: Path) -> None:
-    """Refuse to write where something is already: `ExchangeError`. An empty folder is nothing."""
-    if os.path.lexists(path) and not (path.is_dir() and not path.is_symlink() and not any(path.iterdir())):
+    """Refuse to write where something is already: `ExchangeError`. An empty folder is nothing, save the current one."""
+    if os.path.lexists(path) and not (_is_empty_folder(path) and not path.samefile(Path())):
         raise ExchangeError(
             f"{path} exists already, and nothing is ever overwritten", do="Delete it, or name another one."
         )
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def _parse(stamp: bytes) -> dict[str, object] | None:
