@@ -105,6 +105,13 @@ def changed(**values: Any) -> Callable[[Path], None]:
     return lambda folder: write_files(folder, {"meta.json": files_of(5, (50, 51), **values)["meta.json"]})
 
 
+BACKLOG = {
+    "stage": "ready_to_annotate", "azimuth": 180, "lat": None, "lon": None, "last_seen_at": "2026-01-01T00:00:00Z",
+    "created_at": None, "source_api": None, "alert_api_id": 7, "is_wildfire_alertapi": None, "annotator_group_id": None,
+    "detections": [],
+}  # fmt: skip
+
+
 def renamed(file: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         meta = json.loads((folder / "meta.json").read_bytes())
@@ -135,6 +142,14 @@ BROKEN = [
     (changed(key="pyro-annotator_6"), "is of another sequence: pyro-annotator_6"),
     (changed(organization_name=None), "organization_name"),
     (changed(started_at="yesterday"), "started_at"),
+    (changed(started_at="0001-01-01T00:00:00+05:00"), "started_at: beyond the calendar in UTC"),
+    (changed(started_at="9999-12-31T23:59:59-05:00"), "started_at: beyond the calendar in UTC"),
+    (changed(camera_id=2**63), "camera_id: Input should be less than"),  # no column holds it
+    (changed(camera_id=-(2**70)), "camera_id: Input should be greater than"),
+    (changed(backlog=BACKLOG | {"azimuth": 10**25}), "backlog.azimuth: Input should be less than"),
+    (changed(backlog=BACKLOG | {"alert_api_id": 2**63}), "backlog.alert_api_id: Input should be less than"),
+    (changed(backlog=BACKLOG | {"created_at": "0001-01-01T00:00:00+05:00"}), "backlog.created_at: beyond the calendar"),
+    (changed(camera_name="x" * 20_000), "camera_name: String should have at most"),
     (changed(frames=None), "frames"),
     (renamed("../seq_6/images/detection_60.jpg"), "is no file name below the sequence's folder"),
     (renamed("/etc/passwd"), "is no file name below the sequence's folder"),
@@ -165,6 +180,14 @@ def test_a_broken_sequence_is_left_out_whole_with_its_reason(
     [(where, why)] = report.left_out.items()
     assert where == f"sequences/{CAMERA}/seq_5"
     assert reason in why
+
+
+def test_the_first_moment_there_is_and_a_name_that_no_database_takes(store: FolderStore, tmp_path: Path) -> None:
+    camera = make_loose(tmp_path / "old", {})
+    write_files(camera / "seq_5", files_of(5, (50,), started_at="0001-01-01T00:00:00Z", camera_name="a\x00b"))
+    assert import_folder(store, tmp_path / "old").left_out == {}
+    [sequence] = iter_sequences(store, KEY)
+    assert (sequence.row.recorded_at.year, sequence.row.camera_name) == (1, "a\ufffdb")  # as a pull takes it
 
 
 def test_of_two_with_one_id_neither_is_taken(store: FolderStore, tmp_path: Path) -> None:
@@ -241,6 +264,53 @@ def test_of_an_archive_that_is_cut_short_whole_sequences_are_taken(store: Folder
     }
     assert report.left_out["frames/seq_7"] == "shard_0000.tar does not hold it"
     assert "it cannot be read to its end" in report.left_out["frames/shard_0001.tar"]
+
+
+def pax(*headers: dict[str, str]) -> bytes:
+    """A member that headers of attributes are said of."""
+    blocks = [tarfile.TarInfo.create_pax_global_header({"comment": "x"})]
+    for attributes in headers:
+        member = tarfile.TarInfo("a/b/seq_9/x")
+        member.size, member.pax_headers = 3, attributes
+        blocks.append(member.tobuf(tarfile.PAX_FORMAT))
+    return b"".join(blocks) + b"abc".ljust(512, b"\0")
+
+
+def sparse(size: int) -> bytes:
+    """A header of the older sparse form that says it goes on, and is the last."""
+    member = tarfile.TarInfo("a/b/seq_9/x")
+    member.type, member.size = tarfile.GNUTYPE_SPARSE, size
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    header[482] = 1
+    header[148:156] = b"%06o\0 " % sum(header[:148] + b" " * 8 + header[156:512])
+    return bytes(header)
+
+
+HEADERS = [
+    pax({"GNU.sparse.map": "x,y", "GNU.sparse.major": "0"}),
+    pax({"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "a"}),
+    pax({"GNU.sparse.size": "q"}),
+    pax({"size": "-1536"}),  # which leads back to the header itself
+    pax({"size": "9" * 30}),
+    tarfile.TarInfo.create_pax_global_header({"comment": "x"}) * 2_000,  # each says that another one follows
+    sparse(1),
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_header_that_makes_no_sense_costs_what_is_behind_it(
+    store: FolderStore, tmp_path: Path, header: bytes
+) -> None:
+    folder = make_packed(tmp_path / "old", {0: {5: (50,), 6: (60,)}, 1: {7: (70,)}})
+    archive = folder / "shard_0000.tar"
+    with tarfile.open(archive) as tar:
+        cut = tar.getmember(f"{CAMERA}/seq_6/meta.json").offset
+    data = archive.read_bytes()
+    archive.write_bytes(data[:cut] + header)
+    report = import_folder(store, tmp_path / "old")
+    assert listed(store) == [5, 7]
+    assert {"frames/shard_0000.tar", "frames/seq_6"} <= report.left_out.keys()
+    assert "it cannot be read to its end" in report.left_out["frames/shard_0000.tar"]
 
 
 def test_an_archive_that_is_compressed_or_has_endless_headers_is_not_unpacked(

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from triage_assets.annotator.snapshot import SNAPSHOT_SCHEMA, read_snapshot, stored_keys
 from triage_assets.configured_models import read_each
-from triage_assets.errors import PackageError
+from triage_assets.errors import NewerFormat, PackageError, StoreError
 from triage_assets.groups.snapshot import load_snapshot
 from triage_assets.scoring.identity import predictions_name, read_identity
-from triage_assets.scoring.imported import imported_identity, imported_models
+from triage_assets.scoring.imported import imported_models
 from triage_assets.scoring.predictions import load_current, load_model_record
 from triage_assets.store import Store
 from triage_assets.worklists.records import BACKLOG_COLUMNS, ModelScores, ReviewTables
@@ -22,17 +22,22 @@ from triage_assets.worklists.records import BACKLOG_COLUMNS, ModelScores, Review
 
 @dataclass(frozen=True, slots=True)
 class ScoresAtHand:
-    """What each model has scored so far, the names of those that have scored nothing, and packages that are refused."""
+    """What each model has scored so far, the names of those that have scored nothing, and packages that are refused.
+
+    ``unreadable`` says by name of imported scores why they cannot be read.
+    """
 
     scores: tuple[ModelScores, ...]
     missing: tuple[str, ...]
     refused: Mapping[Path, PackageError]
+    unreadable: Mapping[str, StoreError]
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Each configured model that has no say in a split, with the reason."""
+        """Each configured or imported model that has no say in a split, with the reason."""
         unscored = [f"{name}: nothing is scored by it yet, `triage run` does" for name in self.missing]
-        return (*unscored, *(f"{path} ({error.found})" for path, error in self.refused.items()))
+        refused = [f"{path} ({error.found})" for path, error in self.refused.items()]
+        return (*unscored, *refused, *(f"{name}: {error}" for name, error in self.unreadable.items()))
 
 
 def load_backlog_table(store: Store) -> tuple[pa.Table, Mapping[str, str]]:
@@ -59,7 +64,7 @@ def load_review_tables(store: Store) -> ReviewTables | None:
 def load_model_scores(store: Store, packages: Sequence[Path], detector: str, precision: str) -> ScoresAtHand:
     """The scores of every model whose package can be read, on this detector's boxes, and those that were imported.
 
-    Raises `PackageError` where every package is refused.
+    Raises `PackageError` where every package is refused, and `NewerFormat`.
     """
     readings = read_each(packages, read_identity)
     readings.require_any()
@@ -72,9 +77,18 @@ def load_model_scores(store: Store, packages: Sequence[Path], detector: str, pre
         else:
             record = load_model_record(store, name) or {}
             found.append(ModelScores(name, identity.version, scores, record, identity.caution))
-    for name in imported_models(store):
-        scores, record = load_current(store, name), load_model_record(store, name) or {}
-        if scores is not None and len(scores):
-            caution = imported_identity(record).caution
-            found.append(ModelScores(name, str(record["model_version"]), scores, record, caution))
-    return ScoresAtHand(tuple(found), tuple(missing), readings.refused)
+    imported = imported_models(store)
+    unreadable = dict(imported.unreadable)
+    for name, identity in imported.identities.items():
+        try:
+            scores, record = load_current(store, name), load_model_record(store, name) or {}
+        except NewerFormat:
+            raise
+        except StoreError as error:
+            unreadable[name] = error
+            continue
+        if scores is None:
+            unreadable[name] = StoreError("Its import was cut off", do="Run `triage run`, or import the folder again.")
+        elif len(scores):
+            found.append(ModelScores(name, identity.version, scores, record, identity.caution))
+    return ScoresAtHand(tuple(found), tuple(missing), readings.refused, unreadable)

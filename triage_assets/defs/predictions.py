@@ -19,7 +19,7 @@ from triage_assets.defs.resources import ModelsResource, StoreResource, configur
 from triage_assets.defs.scoring_metadata import count_sequences, describe_report, describe_reports, draw_scores
 from triage_assets.progress import Progress, report_progress
 from triage_assets.scoring.identity import read_identity
-from triage_assets.scoring.imported import imported_models, lay_out_imported
+from triage_assets.scoring.imported import lay_out_imported
 from triage_assets.scoring.predictions import ScoringReport, score_backlog
 from triage_assets.scoring.rounds import score_by_each
 from triage_assets.settings import load_settings
@@ -67,8 +67,8 @@ def predictions(
     """
     followed = look_upstream(context.instance, "predictions")
     target = store.open()
-    for name in imported_models(target):
-        lay_out_imported(target, name, load_backlogs(target))
+    for name, error in lay_out_imported(target, load_backlogs(target)).items():
+        context.log.warning(f"The imported scores of {name} are left as they were: {error}")
     packages = models.packages(target)
     score = _prepare(context, config, target, is_one_of_several=len(packages) > 1)
     teller = _Teller(context)

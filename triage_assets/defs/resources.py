@@ -109,7 +109,7 @@ class ModelsResource(dg.ConfigurableResource):
         try:
             return self.packages(store)
         except SettingsError:
-            if imported_models(store) or (store.annotator() is None and stored_keys(store)):
+            if imported_models(store).identities or (store.annotator() is None and stored_keys(store)):
                 return ()
             raise
 

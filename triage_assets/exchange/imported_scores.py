@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
@@ -36,20 +36,27 @@ from triage_assets.stored_backlogs import load_backlogs
 REPORTING = "08_reporting"
 _MOST_RESULTS_BYTES = 2_000_000_000
 _MOST_DETAILS_BYTES = 16_000_000
+_MOST_VERSION = 200  # characters: it names a folder
 # The calibrator's arithmetic is the same wherever a number was made, to the last digits.
 _SAME_SCORE = 1e-6
 
+# As large as a column of predictions is.
+_Count = Annotated[int, Field(ge=0, lt=2**31)]
 _Window = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoresImport:
-    """The scores of one model that a folder has of sequences that were imported, and how many of them are new."""
+    """The scores of one model that a folder has of sequences that were imported, and how many of them are new.
+
+    ``is_repaired`` is whether scores were there that could not be read without what the folder says of the model.
+    """
 
     name: str
     version: str
     n_scores: int
     n_added: int
+    is_repaired: bool
 
 
 class _Row(BaseModel):
@@ -59,8 +66,8 @@ class _Row(BaseModel):
     model_version: str | None = None
     triage_score: FiniteFloat | None = None
     probability: FiniteFloat | None = None
-    trigger_frame_index: int | None = None
-    n_frames_unusable: int | None = None
+    trigger_frame_index: _Count | None = None
+    n_frames_unusable: _Count | None = None
 
     @property
     def score(self) -> float | None:
@@ -68,37 +75,41 @@ class _Row(BaseModel):
 
 
 class _Entry(BaseModel):
-    frame_idx: int = Field(ge=0)
+    frame_idx: _Count
     bbox: _Window | None
     is_gap: bool
     confidence: FiniteFloat | None
 
 
 class _Tube(BaseModel):
-    tube_id: int
+    tube_id: _Count
     logit: FiniteFloat
     probability: FiniteFloat = Field(ge=0, le=1)
-    first_crossing_frame: int | None = None
+    first_crossing_frame: _Count | None = None
     stabilized_window: _Window | None = None
     entries: tuple[_Entry, ...] = Field(min_length=1)
 
 
 class _Preprocessing(BaseModel):
-    num_frames_input: int = Field(ge=1)
-    num_truncated: int = Field(ge=0)
-    padded_frame_indices: tuple[int, ...]
+    num_frames_input: int = Field(ge=1, lt=2**31)
+    num_truncated: _Count
+    padded_frame_indices: tuple[_Count, ...]
+
+    @property
+    def n_slots(self) -> int:
+        return self.num_frames_input - self.num_truncated + len(self.padded_frame_indices)
 
 
 class _Tubes(BaseModel):
-    num_candidates: int = Field(ge=0)
-    num_outside_roi: int = Field(default=0, ge=0)
+    num_candidates: _Count
+    num_outside_roi: _Count = 0
     kept: tuple[_Tube, ...]
 
 
 class _Decision(BaseModel):
     aggregation: str
     threshold: FiniteFloat
-    trigger_tube_id: int | None = None
+    trigger_tube_id: _Count | None = None
 
 
 class _Details(BaseModel):
@@ -117,14 +128,15 @@ def import_scores(
     left_out: dict[str, str] = {}
     imported: list[ScoresImport] = []
     backlogs = load_backlogs(store)
+    unreadable = imported_models(store).unreadable
     for report in _reports(folder):
         for model, rows in _read_results(report, left_out):
             wanted = {which: row for which, row in rows.items() if which in sequence_ids}
             explained = _Explained(report, wanted, left_out, progress)
             n_added = add_imported_scores(store, model, backlogs, explained.find)
-            imported.append(ScoresImport(model.name, model.version, len(wanted) - explained.n_refused, n_added))
-    for name in imported_models(store):
-        lay_out_imported(store, name, backlogs)
+            n_scores, is_repaired = len(wanted) - explained.n_refused, model.name in unreadable
+            imported.append(ScoresImport(model.name, model.version, n_scores, n_added, is_repaired))
+    left_out |= {name: str(error) for name, error in lay_out_imported(store, backlogs).items()}
     return tuple(model for model in imported if model.n_scores), left_out
 
 
@@ -151,11 +163,14 @@ def _read_results(report: Path, left_out: dict[str, str]) -> list[tuple[Imported
         try:
             row = _Row.model_validate(content)
             sequence_id = _id_of(row.key)
+            version = row.model_version or _only_version(config) or report.name
+            if len(version) > _MOST_VERSION:
+                raise ValueError(f"the version of its model has {len(version):,} characters")
         except (ValidationError, ValueError) as error:
             left_out[f"{_name(path)}: row {place}"] = f"it is broken: {str(error).splitlines()[-1].strip()[:200]}"
             continue
         if row.score is not None:
-            by_version[row.model_version or _only_version(config) or report.name][sequence_id] = row
+            by_version[version][sequence_id] = row
     return [(_describe_model(version, config), rows) for version, rows in sorted(by_version.items())]
 
 
@@ -263,6 +278,9 @@ def _score_of(row: _Row, details: _Details, task: SequenceTask) -> SequenceScore
     n_scored = details.preprocessing.num_frames_input
     if n_scored != n_all - n_unusable:
         raise ExchangeError(f"its score is of {n_scored} frames, and there are {n_all - n_unusable}: it is not taken")
+    if (last := _last_slot(row, details)) >= details.preprocessing.n_slots:
+        n_slots = details.preprocessing.n_slots
+        raise ExchangeError(f"it names frame {last} of {n_slots} that the model looked at: it is not taken")
     return SequenceScore(
         is_positive=found >= details.decision.threshold and bool(kept),
         trigger_frame_index=row.trigger_frame_index,
@@ -280,6 +298,15 @@ def _score_of(row: _Row, details: _Details, task: SequenceTask) -> SequenceScore
             trigger_tube_id=details.decision.trigger_tube_id,
         ),
     )
+
+
+def _last_slot(row: _Row, details: _Details) -> int:
+    """The last frame that is named, padding counted; the first where none is."""
+    named = [0, *details.preprocessing.padded_frame_indices]
+    for tube in details.tubes.kept:
+        named += [entry.frame_idx for entry in tube.entries]
+        named += [] if tube.first_crossing_frame is None else [tube.first_crossing_frame]
+    return max(named if row.trigger_frame_index is None else [*named, row.trigger_frame_index])
 
 
 def _tube_of(tube: _Tube) -> ScoredTube:

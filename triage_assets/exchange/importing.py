@@ -52,7 +52,9 @@ class ImportReport:
     @property
     def changed(self) -> bool:
         """Whether the store is other than before."""
-        return bool(self.n_added or self.n_frames_new or any(model.n_added for model in self.scores))
+        return bool(
+            self.n_added or self.n_frames_new or any(model.n_added or model.is_repaired for model in self.scores)
+        )
 
 
 def import_folder(store: Store, folder: Path, progress: Progress | None = None) -> ImportReport:

@@ -25,6 +25,9 @@ from triage_assets.shards.meta import META_NAME
 _MOST_MANIFEST_BYTES = 256_000_000
 # A header and the long name or the attributes that may follow it; contents are passed over.
 _MOST_HEADER_BYTES = 1_000_000
+# Besides its own errors tarfile lets through those of a number that is none, of a place that is none, of a header that
+# ends too early, and of headers of headers.
+_UNREADABLE = (OSError, tarfile.TarError, ExchangeError, ValueError, OverflowError, IndexError, RecursionError)
 _SEQUENCE_ID, _ARCHIVE = re.compile(r"[1-9][0-9]{0,18}"), re.compile(r"shard_[0-9]{1,9}\.tar")
 
 
@@ -51,7 +54,7 @@ class PackedShards(Source):
         for archive in sorted(set(wanted.values())):
             try:
                 self._list_archive(archive, wanted)
-            except (OSError, tarfile.TarError, ExchangeError) as error:
+            except _UNREADABLE as error:
                 found = error.what if isinstance(error, ExchangeError) else " ".join(str(error).split())[:200]
                 self.left_out[f"{self.name}/{archive}"] = f"it cannot be read to its end: {found}"
         folders = {path.removesuffix(f"/{META_NAME}") for path in self._members if path.endswith(f"/{META_NAME}")}
@@ -134,7 +137,7 @@ class PackedShards(Source):
 
 def _fault_of(member: tarfile.TarInfo) -> str | None:
     """Why a member is refused, None where it is a plain file below the archive."""
-    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.sparse is not None:
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.sparse is not None or member.size < 0:
         kinds = {
             tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link", tarfile.CHRTYPE: "a device",
             tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a pipe",
@@ -154,11 +157,14 @@ class _Headers:
         self._file = file
 
     def read(self, size: int) -> bytes:
-        if size > _MOST_HEADER_BYTES:
+        if not 0 <= size <= _MOST_HEADER_BYTES:
             raise ExchangeError(f"a header of {size:,} bytes")
         return self._file.read(size)
 
     def seek(self, position: int) -> int:
+        # tarfile follows a negative size back to where it was, and never ends.
+        if position < self._file.tell():
+            raise ExchangeError("a member of a negative size")
         return self._file.seek(position)
 
     def tell(self) -> int:

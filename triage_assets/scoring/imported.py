@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
+from pydantic import BaseModel, ValidationError
 
+from triage_assets.errors import NewerFormat, StoreError, StoreUnwritable
 from triage_assets.scoring.files.current import CURRENT, encode_current, lay_out
 from triage_assets.scoring.files.merging import MERGED_ROWS
 from triage_assets.scoring.files.model_record import MODEL_RECORD, read_record
-from triage_assets.scoring.files.parts import ROOT, PartsFolder, load_index, write_if_changed, write_part
+from triage_assets.scoring.files.parts import PartsFolder, load_index, stored_models, write_if_changed, write_part
 from triage_assets.scoring.files.tables import TaskOutcome, rows_to_table
 from triage_assets.scoring.identity import ModelIdentity
 from triage_assets.scoring.planning import SequenceTask, plan_scoring
@@ -28,7 +30,13 @@ from triage_assets.scoring.records import DETECTOR_IMPORTED, FLOAT32, SequenceSc
 from triage_assets.scoring.units import LoadBacklog
 from triage_assets.store import Store
 
-_SUFFIX = f"-{DETECTOR_IMPORTED}"
+
+class _Record(BaseModel):
+    """What a record must say for the scores beside it to be anybody's."""
+
+    model_version: str
+    model_sha256: str | None = None
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +56,51 @@ class ImportedModel:
     def name(self) -> str:
         """The folder of its predictions; without a hash, the version alone tells it from others."""
         sha256 = self.sha256 or hashlib.sha256(self.version.encode()).hexdigest()
-        return ModelIdentity(Path(), self.version, sha256, None).name + _SUFFIX
+        return f"{ModelIdentity(Path(), self.version, sha256, None).name}-{DETECTOR_IMPORTED}"
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What its parts say that they are of; the hash is empty where nobody knows it."""
+        return ModelIdentity(Path(), self.version, self.sha256 or "", self.variant)
 
 
-def imported_models(store: Store) -> tuple[str, ...]:
-    """The names of the models whose scores were imported."""
-    folders = {found.path.split("/")[1].removeprefix("model=") for found in store.list(ROOT)}
-    return tuple(sorted(name for name in folders if name.endswith(_SUFFIX)))
+@dataclass(frozen=True, slots=True)
+class ImportedModels:
+    """The models whose scores were imported, by the names of their folders, in order.
+
+    ``unreadable`` are those without a record that says of which model they are: a copy or a hand has left them so.
+    """
+
+    identities: Mapping[str, ModelIdentity]
+    unreadable: Mapping[str, StoreError]
 
 
-def imported_identity(record: Mapping[str, Any]) -> ModelIdentity:
-    """The identity that the record of an imported model gives; its hash is empty where nobody knows it."""
-    sha256, variant = record.get("model_sha256"), record.get("variant")
-    return ModelIdentity(
-        Path(), str(record["model_version"]), str(sha256 or ""), None if variant is None else str(variant)
-    )
+def imported_models(store: Store) -> ImportedModels:
+    """Every model whose scores were imported. Raises `StoreError` where the store cannot be listed."""
+    identities: dict[str, ModelIdentity] = {}
+    unreadable: dict[str, StoreError] = {}
+    for name in sorted(stored_models(store)):
+        folder = PartsFolder(store, name)
+        if folder.is_imported:
+            try:
+                identities[name] = _read_identity(folder)
+            except StoreError as error:
+                unreadable[name] = error
+    return ImportedModels(identities, unreadable)
+
+
+def _read_identity(folder: PartsFolder) -> ModelIdentity:
+    """The identity that the record gives. Raises `StoreError` where it gives none."""
+    content = read_record(folder)
+    try:
+        record = _Record.model_validate(content)
+    except ValidationError:
+        raise StoreError(
+            f"{folder.store.location}/{folder.path(MODEL_RECORD)} does not say of which model the scores beside it are",
+            found="no such file" if content is None else "no version",
+            do="Import their folder again, or publish or fetch the store again that they are from.",
+        ) from None
+    return ModelIdentity(Path(), record.model_version, record.model_sha256 or "", record.variant)
 
 
 def add_imported_scores(
@@ -73,11 +111,14 @@ def add_imported_scores(
 ) -> int:
     """Add the score that ``find_score`` has of each sequence of the backlog without one, and return how many.
 
-    Raises `StoreError` for predictions that cannot be read or written.
+    Where no record says any more of which model the scores are that are there, ``model`` does from then on. Raises
+    `StoreError` for predictions that cannot be read or written.
     """
     folder = PartsFolder(store, model.name)
     store.sweep_unfinished(folder.location)
     done = frozenset(load_index(folder).rows["frames_fingerprint"].to_pylist())
+    if done and model.name in imported_models(store).unreadable:
+        _write_record(folder, model)
     n_added = 0
 
     def outcomes() -> Iterator[TaskOutcome]:
@@ -90,26 +131,38 @@ def add_imported_scores(
     while some := list(islice(found, MERGED_ROWS)):
         if not n_added:
             _write_record(folder, model)
-        identity = imported_identity(read_record(folder) or {})
-        write_part(folder, rows_to_table(some, identity, DETECTOR_IMPORTED, None), identity, DETECTOR_IMPORTED)
+        rows = rows_to_table(some, model.identity, DETECTOR_IMPORTED, None)
+        write_part(folder, rows, model.identity, DETECTOR_IMPORTED)
         n_added += len(some)
     return n_added
 
 
-def lay_out_imported(store: Store, name: str, backlogs: Mapping[str, LoadBacklog]) -> bool:
-    """Lay out an imported model's scores for the backlog as it is now, and say whether they were laid out otherwise.
+def lay_out_imported(store: Store, backlogs: Mapping[str, LoadBacklog]) -> Mapping[str, StoreError]:
+    """Lay out all imported scores for the backlog as it is now; returns by name why some models' are left as they were.
 
-    What it has no score of is left out: no run of it will ever make one.
+    Raises `StoreUnwritable`, and `NewerFormat`.
     """
-    folder = PartsFolder(store, name)
+    models = imported_models(store)
+    left = dict(models.unreadable)
+    for name, identity in models.identities.items():
+        try:
+            _lay_out(PartsFolder(store, name), identity, backlogs)
+        except (NewerFormat, StoreUnwritable):
+            raise
+        except StoreError as error:
+            left[name] = error
+    return left
+
+
+def _lay_out(folder: PartsFolder, identity: ModelIdentity, backlogs: Mapping[str, LoadBacklog]) -> None:
+    """What a model has no score of is left out: no run of it will ever make one."""
     index = load_index(folder).rows
     plans = {}
     for key in sorted(backlogs):
         rows = plan_scoring(key, *backlogs[key](), (), detector=DETECTOR_IMPORTED).rows
         plans[key] = rows.filter(pc.is_in(rows["frames_fingerprint"], index["frames_fingerprint"].combine_chunks()))
-    identity = imported_identity(read_record(folder) or {})
     current = lay_out(plans, index, {}, DETECTOR_IMPORTED)
-    return write_if_changed(folder, CURRENT, encode_current(current, identity, DETECTOR_IMPORTED))
+    write_if_changed(folder, CURRENT, encode_current(current, identity, DETECTOR_IMPORTED))
 
 
 def _write_record(folder: PartsFolder, model: ImportedModel) -> None:

@@ -29,7 +29,7 @@ def read_record(folder: PartsFolder) -> dict[str, Any] | None:
         raise StoreError(
             f"{folder.store.location}/{folder.path(MODEL_RECORD)} is damaged",
             found=f"{len(data)} bytes that are no JSON object",
-            do="Materialize predictions: it is made again.",
+            do="Import its folder again." if folder.is_imported else "Materialize predictions: it is made again.",
         )
     return content
 

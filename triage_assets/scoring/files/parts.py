@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from triage_assets.errors import StoreError
 from triage_assets.scoring.files.tables import SCORE_FIELDS, complete_columns
 from triage_assets.scoring.identity import ENGINE_VERSION, ModelIdentity
+from triage_assets.scoring.records import DETECTOR_IMPORTED
 from triage_assets.store import Store, StoredObject, check_format_version
 from triage_assets.stored_file import StoredFile
 
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 FORMAT_VERSION = 1
 ROOT = "predictions"
 INDEX = "index.arrow"
+_FOLDER = "model="
 
 _INDEX_FORMAT_VERSION = 2
 _COPIED_FIELDS = [
@@ -69,7 +71,12 @@ class PartsFolder:
     @property
     def location(self) -> str:
         """The store path of the folder."""
-        return f"{ROOT}/model={self.name}"
+        return f"{ROOT}/{_FOLDER}{self.name}"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether its scores came with a folder: what is lost of them comes back with that folder, and with no run."""
+        return self.name.endswith(f"-{DETECTOR_IMPORTED}")
 
     def path(self, file: str) -> str:
         """The store path of a file of this model."""
@@ -79,6 +86,16 @@ class PartsFolder:
         """Size in bytes of every part, by file name."""
         found = {item.path.rpartition("/")[2]: item.size_bytes for item in self.store.list(self.location)}
         return {name: size for name, size in found.items() if name.startswith("part-") and name.endswith(".parquet")}
+
+
+def stored_models(store: Store) -> dict[str, list[StoredObject]]:
+    """The files of each model with predictions, by the name of its folder."""
+    folders: dict[str, list[StoredObject]] = {}
+    for item in store.list(ROOT):
+        folder, _, file = item.path.removeprefix(f"{ROOT}/").partition("/")
+        if folder.startswith(_FOLDER) and file:
+            folders.setdefault(folder.removeprefix(_FOLDER), []).append(item)
+    return folders
 
 
 def write_part(folder: PartsFolder, rows: pa.Table, identity: ModelIdentity, detector: str) -> StoredObject:
@@ -228,7 +245,9 @@ def damaged(folder: PartsFolder, name: str, found: str) -> StoreError:
     return StoreError(
         f"{folder.store.location}/{folder.path(name)} is damaged",
         found=" ".join(found.split())[:200],
-        do="Delete it and run again: what it held is scored again.",
+        do="Delete it and import its folder again."
+        if folder.is_imported
+        else "Delete it and run again: what it held is scored again.",
     )
 
 

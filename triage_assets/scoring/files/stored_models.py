@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from triage_assets.errors import StoreError
 from triage_assets.scoring.files.current import CURRENT, read_current
 from triage_assets.scoring.files.model_record import MODEL_RECORD, read_record
-from triage_assets.scoring.files.parts import ROOT, PartsFolder, read_part
+from triage_assets.scoring.files.parts import PartsFolder, read_part, stored_models
 from triage_assets.scoring.records import (
     BFLOAT16,
     DETECTOR_ANNOTATOR,
@@ -28,7 +28,6 @@ from triage_assets.scoring.records import (
 from triage_assets.store import Store, StoredObject
 
 _NAME = re.compile(r"(?P<version>.+)-(?P<sha8>[0-9a-f]{8})(?P<variants>(?:-[a-z0-9]+)*)")
-_FOLDER = "model="
 _PARQUET_MAGIC = b"PAR1"
 
 
@@ -84,11 +83,7 @@ def list_models(store: Store, backlog: pa.Table, configured: Collection[str] = (
     listed; a damaged folder is listed with its faults.
     """
     waiting = _latest(backlog)
-    folders: dict[str, list[StoredObject]] = {name: [] for name in configured}
-    for item in store.list(ROOT):
-        folder, _, file = item.path.removeprefix(f"{ROOT}/").partition("/")
-        if folder.startswith(_FOLDER) and file:
-            folders.setdefault(folder.removeprefix(_FOLDER), []).append(item)
+    folders = {name: list[StoredObject]() for name in configured} | stored_models(store)
     return tuple(_describe(store, name, folders[name], waiting) for name in sorted(folders))
 
 
@@ -156,10 +151,12 @@ def _describe(store: Store, name: str, files: list[StoredObject], waiting: pa.Ta
         return model
     folder = PartsFolder(store, name)
     faults: list[str] = []
+    again = "import its folder again" if folder.is_imported else None
     try:
         record = read_record(folder) or {}
-        if not record:
-            faults.append(f"{MODEL_RECORD} is missing: the next run of this model makes it again")
+        if "model_version" not in record:
+            state = "names no model" if record else "is missing"
+            faults.append(f"{MODEL_RECORD} {state}: {again or 'the next run of this model makes it again'}")
     except StoreError as error:
         record = {}
         faults.append(str(error))
@@ -168,7 +165,7 @@ def _describe(store: Store, name: str, files: list[StoredObject], waiting: pa.Ta
     # A run that goes on meanwhile merges parts; one that is gone is no part any more, and nothing is lost with it.
     parts = [part for part in sizes if part not in damaged or not _is_gone(folder, part)]
     faults += [
-        f"{folder.path(part)} is damaged: delete it, and what it held is scored again"
+        f"{folder.path(part)} is damaged: delete it, and {again or 'what it held is scored again'}"
         for part in damaged
         if part in parts
     ]
@@ -224,7 +221,10 @@ def _count(
     named = set(current["part"].drop_null().unique().to_pylist())
     lost = [part for part in named.difference(parts) if _is_gone(folder, part)]  # not one that came just now
     if lost:
-        faults.append(f"{len(lost)} of its parts are missing: the next run of this model scores again what they held")
+        again = "the next run of this model scores again what they held"
+        faults.append(
+            f"{len(lost)} of its parts are missing: {'import its folder again' if folder.is_imported else again}"
+        )
     rows = _latest(current)
     mine = rows.filter(_agree(rows, waiting))
     n_scored = len(mine) - mine["triage_score"].null_count
