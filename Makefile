@@ -63,6 +63,7 @@ bench: setup
 	$(BIN)/python benchmarks/pull.py
 	$(BIN)/python benchmarks/shards.py
 	$(BIN)/python -m benchmarks.sharing
+	$(BIN)/python -m benchmarks.comparing
 	$(BIN)/python benchmarks/no_op.py
 	$(BIN)/python -m benchmarks.grouping
 	$(BIN)/python -m benchmarks.groups

@@ -17,7 +17,7 @@ from triage_assets.annotator.merging import add_sequences
 from triage_assets.annotator.records import Sequence
 from triage_assets.annotator.snapshot import read_snapshot
 from triage_assets.defs.backlog import load_backlog_table, load_model_scores
-from triage_assets.errors import ExchangeError, NoWorklists, WorklistsUnusable
+from triage_assets.errors import ExchangeError, NoWorklists, StoreError, WorklistsUnusable
 from triage_assets.exchange.exporting import REPORT, SEQUENCES, export_eval_viewer, export_frames
 from triage_assets.exchange.importing import import_folder
 from triage_assets.exchange.new_folder import STAMP, NewFolder
@@ -118,6 +118,7 @@ SELECTIONS = [
     (Selection(bucket="labeled"), set()),
     (Selection(bucket="dropped"), {8}),
     (Selection(organizations=("SDIS Ardèche",)), {5, 6, 8}),  # by name
+    (Selection(organizations=("sdis ardeche",)), {5, 6, 8}),  # by another spelling of it
     (Selection(organizations=("hyperlink-http-evil-4",)), {7}),  # by key
     (Selection(organizations=("hyperlink-http-evil-4",), bucket="unlabeled"), set()),
 ]
@@ -301,7 +302,7 @@ def test_a_spreadsheet_does_not_run_what_a_name_says(scored: Store, tmp_path: Pa
 
 
 def test_what_is_not_there_cannot_be_exported(store: FolderStore, scored: Store, tmp_path: Path) -> None:
-    with pytest.raises(ExchangeError, match="no such organization"):
+    with pytest.raises(StoreError, match="no such organization"):
         export_frames(scored, tmp_path / "out", Selection(organizations=("nobody",)))
     scored.write("worklists/review.json", b"{}")
     with pytest.raises(WorklistsUnusable, match=r"review\.json is not of the same run"):

@@ -13,7 +13,7 @@ from tests.shards.shard_backlogs import KEY, Downloads, make_backlog, make_seque
 from triage_assets.cli import app
 from triage_assets.errors import StoreError
 from triage_assets.folder_store import FolderStore
-from triage_assets.shards.catalog import catalog_path, index_path, load_catalog, load_frames, tar_path
+from triage_assets.shards.catalog import catalog_path, change_catalog, index_path, load_catalog, load_frames, tar_path
 from triage_assets.shards.collection import GRACE, collect_retired
 from triage_assets.shards.compaction import compact_shards
 from triage_assets.shards.packing import pack_frames
@@ -143,6 +143,20 @@ def test_a_merged_shard_that_is_damaged_within_its_week_gives_its_place_back(sto
     assert (proof.faults, proof.leftovers) == ((), ())
     catalog = load_catalog(store, KEY)
     assert (catalog.dropped, catalog.retired) == ((merged,), ())
+
+
+def test_what_was_retired_comes_back_only_where_nothing_newer_holds_the_same(store: FolderStore) -> None:
+    pack_frames(store, KEY, [make_sequence(1, [100, 101, 102, 103])], Downloads())
+    oldest, grown = names(store)[0], names(store)[-1]
+    # As a copy does whose source has merged it: no shard is said to have taken its place.
+    change_catalog(store, KEY, lambda now: now.with_merged(now.shards[:1], None, NOW))
+    turn_bit(store, names(store)[3])
+    reindex_shards(store, drop_damaged=True)
+    assert oldest not in names(store)
+    turn_bit(store, grown)
+    reindex_shards(store, drop_damaged=True)
+    assert oldest in names(store)
+    assert 1 in load_frames(store, KEY)["sequence_id"].to_pylist()
 
 
 def test_a_store_that_cannot_be_read_is_no_fault_of_its_shards(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

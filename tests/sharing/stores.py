@@ -2,9 +2,8 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
-
-import pyarrow.compute as pc
 
 from tests.shards.shard_backlogs import SEAL_BYTES, Downloads, make_backlog
 from tests.viewer.frames_store import fill
@@ -13,15 +12,15 @@ from triage_assets.folder_store import FolderStore
 from triage_assets.groups.records import UNGROUPED, DatabaseState
 from triage_assets.groups.snapshot import GroupsSnapshot
 from triage_assets.groups.snapshot import store_snapshot as store_groups
-from triage_assets.shards.catalog import change_catalog, index_path, load_catalog, load_frames, tar_path
+from triage_assets.shards.catalog import load_catalog, load_frames, tar_path
+from triage_assets.shards.collection import GRACE, collect_retired
+from triage_assets.shards.compaction import compact_shards
 from triage_assets.shards.packing import pack_frames
-from triage_assets.shards.reader import read_sequence
-from triage_assets.shards.records import PackedSequence
-from triage_assets.shards.writer import ShardWriter
 from triage_assets.store import Store
 
 OTHER = "north-7"
 FIRST = 1001  # the first sequence of the other organization
+MERGED = datetime(2026, 10, 1, 4, tzinfo=UTC)
 ANNOTATOR = "http://127.0.0.1"
 
 
@@ -52,20 +51,9 @@ def empty_store(folder: Path) -> FolderStore:
 
 
 def compact(store: Store, key: str = OTHER) -> None:
-    """Make one shard of all, as a compaction does, and remove those that it replaces."""
-    before = load_catalog(store, key).shards
-    frames = load_frames(store, key)
-    with ShardWriter(store, key, {shard.name for shard in before}) as writer:
-        for sequence_id in frames["sequence_id"].unique().to_pylist():
-            rows = frames.filter(pc.equal(frames["sequence_id"], sequence_id))
-            stored = read_sequence(store, key, rows)
-            [sequence] = make_backlog(1, first=sequence_id)
-            writer.add(PackedSequence(sequence.row, stored.usable, stored.unusable))
-        writer.seal()
-    change_catalog(store, key, lambda now: now.with_shards([now.shards[-1]], now.dropped))
-    for shard in before:
-        store.delete(tar_path(key, shard.name))
-        store.delete(index_path(key, shard.name))
+    """Make one shard of all, and remove those that it replaces."""
+    assert compact_shards(store, [key], now=MERGED, most_small=1).n_written == 1
+    collect_retired(store, [key], now=MERGED + GRACE)
 
 
 def copy_folder(source: Path, destination: Path) -> FolderStore:

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,18 @@ from tests.sharing.stores import OTHER, compact, contents, copy_folder, empty_st
 from tests.viewer.triage_stores import serve_store
 from triage_assets.errors import StoreError
 from triage_assets.folder_store import FolderStore
-from triage_assets.shards.catalog import catalog_path, load_catalog, load_frames, require_catalog, tar_path
+from triage_assets.shards.catalog import (
+    catalog_path,
+    change_catalog,
+    index_path,
+    load_catalog,
+    load_frames,
+    require_catalog,
+    sweep_leftovers,
+    tar_path,
+)
 from triage_assets.shards.verify import verify_shards
+from triage_assets.sharing import shards
 from triage_assets.sharing.copying import copy_store
 from triage_assets.sharing.records import CopyScope
 from triage_assets.store import open_store
@@ -271,6 +283,41 @@ def test_a_shard_that_was_left_without_its_name_in_the_catalog_is_taken_over(pai
     pair.destination.write(path, pair.source.read(path))
     assert copy_store(pair.source, pair.destination).faults == ()
     assert contents(pair.destination) == contents(pair.source)
+
+
+@pytest.mark.parametrize("file", ["its archive", "its index"])
+def test_a_shard_that_is_swept_just_before_it_is_named_is_copied_anew(
+    source: FolderStore, destination: FolderStore, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    shard = load_catalog(source, OTHER).shards[0]
+    path = tar_path(OTHER, shard.name) if file == "its archive" else index_path(OTHER, shard.name)
+    copy_store(source, destination, CopyScope(organizations=(KEY,)))
+    require_catalog(destination, OTHER)
+    monkeypatch.setattr(shards, "sweep_leftovers", lambda *_: destination.write(path, source.read(path)))
+    monkeypatch.setattr(shards, "change_catalog", swept_first(destination, path, monkeypatch))
+    assert copy_store(source, destination).faults == ()
+    assert contents(destination) == contents(source)
+    assert verify_shards(destination).faults == ()
+
+
+def swept_first(store: FolderStore, path: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def change(*arguments: object) -> None:
+        monkeypatch.undo()
+        assert path in sweep_leftovers(store, OTHER)
+        change_catalog(*arguments)
+
+    return change
+
+
+def test_another_producer_who_never_ends_is_no_hindrance(source: FolderStore, tmp_path: Path) -> None:
+    destination = empty_store(tmp_path / "destination")
+    pack(destination, 1, first=5000)
+    numbers = count(5001)
+    report = copy_store(source, destination, progress=lambda *_: pack(destination, 1, first=next(numbers)))
+    assert report.faults == ()
+    alone = copy_store(source, FolderStore(tmp_path / "alone"))
+    assert report.bytes_copied == alone.bytes_copied  # none of it twice
+    assert live_frames(destination) > live_frames(source)
 
 
 def test_another_archive_of_the_name_is_not_overwritten(source: FolderStore, s3: S3Server) -> None:

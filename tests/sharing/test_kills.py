@@ -53,7 +53,10 @@ def test_a_copy_killed_anywhere_leaves_a_whole_store_and_goes_on(
 
     begin([0])
     n_lines = int(copies(source.root, tmp_path / "copies", [0]))
-    stops = sorted(random.Random(8).sample(range(1, n_lines), N_KILLS))
+    # What is written last, catalog and tables, takes few lines beside the bytes that are proven before.
+    chosen = random.Random(8)
+    early, late = range(1, n_lines * 9 // 10), range(n_lines * 9 // 10, n_lines)
+    stops = sorted([*chosen.sample(early, N_KILLS // 2), *chosen.sample(late, N_KILLS // 2)])
     begin(stops)
     copies(source.root, tmp_path / "copies", stops)
     shown = live_frames(source)

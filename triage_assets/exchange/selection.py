@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from triage_assets.annotator.records import Organization, partition_key
-from triage_assets.annotator.snapshot import StoredSnapshot, stored_keys
+from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.errors import ExchangeError, NoWorklists, WorklistsUnusable
 from triage_assets.store import Store
+from triage_assets.stored_backlogs import select_organizations
 from triage_assets.worklists.export import FORMAT_VERSION
 from triage_assets.worklists.records import FOLDER, LABELED, REVIEW, UNLABELED
 
@@ -40,25 +41,13 @@ class Selection:
         return not self.organizations and self.bucket is None
 
     def keys(self, store: Store) -> tuple[str, ...]:
-        """The partition keys of the organizations. Raises `ExchangeError` where the store lacks one, or has none."""
+        """The partition keys of the organizations. Raises `StoreError` where the store lacks one, or has none."""
         known = stored_keys(store)
         if not known:
             raise ExchangeError(
                 "There is nothing to export", found=f"no backlog in {store.location}", do="Check TRIAGE_STORE, or pull."
             )
-        if not self.organizations:
-            return known
-        names = {key: stored.organization.name for key in known if (stored := StoredSnapshot.open(store, key))}
-        chosen = [key for key in known if key in self.organizations or names.get(key) in self.organizations]
-        for wanted in self.organizations:
-            if wanted not in known and wanted not in names.values():
-                raise ExchangeError(
-                    "The store has no such organization",
-                    found=repr(wanted),
-                    expected="one of " + ", ".join(sorted(map(repr, names.values()))),
-                    do="Give --organization a name from this list.",
-                )
-        return tuple(chosen)
+        return select_organizations(store, self.organizations, known)
 
 
 class StoredWorklists:

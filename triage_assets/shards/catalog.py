@@ -49,7 +49,8 @@ class ShardEntry(BaseModel):
 class RetiredShard(BaseModel):
     """A shard that is live no more, whose files stay for whoever has read an older catalog.
 
-    ``into`` is the shard that holds what was live in it; None where nothing was.
+    ``into`` is the shard that it was merged into; None where nothing was live in it, in a copy because what holds the
+    same came from the source, with or without more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,9 +79,11 @@ class Catalog(BaseModel):
         return 1 + max(map(shard_number, names), default=0)
 
     def with_shards(self, shards: Sequence[ShardEntry], dropped: Sequence[str]) -> Self:
-        """The catalog with these live and these dropped shards in place of its own."""
+        """The catalog with these live and these dropped shards in place of its own; what is live is retired no more."""
         ordered = tuple(sorted(shards, key=lambda shard: shard.name))
-        return self.model_copy(update={"shards": ordered, "dropped": tuple(sorted(dropped))})
+        live = {shard.name for shard in ordered}
+        retired = tuple(each for each in self.retired if each.name not in live)
+        return self.model_copy(update={"shards": ordered, "dropped": tuple(sorted(dropped)), "retired": retired})
 
     def with_merged(self, sources: Sequence[ShardEntry], merged: ShardEntry | None, at: datetime) -> Self:
         """The catalog with one shard, or none, in the place of those it was made of."""

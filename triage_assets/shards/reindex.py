@@ -6,8 +6,7 @@ does not: finding out whether it is needed (`verify`).
 
 import hashlib
 import logging
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from triage_assets.errors import ImageError, ShardError
@@ -44,6 +43,15 @@ class ReindexReport:
     dropped: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Rebuilt:
+    """A shard as its archive has it: what the catalog and the index are to say, and the sequences that it holds."""
+
+    entry: ShardEntry
+    index: bytes
+    sequence_ids: frozenset[int]
+
+
 def reindex_shards(
     store: Store,
     organization_keys: Iterable[str] | None = None,
@@ -55,9 +63,9 @@ def reindex_shards(
 
     Shards are those that the catalog names, or every archive in the folder where it cannot be read. A damaged archive
     leaves its organization as it is and, once the others are rebuilt, raises `ShardError`; with ``drop_damaged`` its
-    shard is left out of the catalog instead, and the file is kept. Shards that were merged into it and are still there
-    take its place again; one that was dropped before and is whole again comes back. Raises `NewerFormat` where a newer
-    version of this project wrote a catalog.
+    shard is left out of the catalog instead, and the file is kept. Retired shards that are still there and hold what is
+    live nowhere without it take its place again; one that was dropped before and is whole again comes back. Raises
+    `NewerFormat` where a newer version of this project wrote a catalog.
     """
     progress = progress or report_progress(_log.info)
     keys = stored_organizations(store) if organization_keys is None else tuple(organization_keys)
@@ -67,29 +75,26 @@ def reindex_shards(
     damaged: list[ShardError] = []
     for key in keys:
         catalog = _readable_catalog(store, key)
-        indexes: dict[str, bytes] = {}
-        entries: list[ShardEntry] = []
+        whole: dict[str, _Rebuilt] = {}
         faults: dict[str, ShardError] = {}
-        names = deque(_shard_names(store, key, catalog))
-        while names:
-            name = names.popleft()
+        for name in _shard_names(store, key, catalog):
             try:
-                entry, indexes[name] = _rebuild(store, key, name)
+                whole[name] = _rebuild(store, key, name)
             except ShardError as error:
                 faults[name] = error
-                if drop_damaged and catalog:
-                    names += [retired.name for retired in catalog.retired if retired.into == name]
                 continue
-            entries.append(entry)
-            n_frames += entry.n_frames
+            n_frames += whole[name].entry.n_frames
             progress("frames", n_frames, None)
         if faults and not drop_damaged:
             damaged += faults.values()
             continue
-        n_shards += len(entries)
+        returned = _find_returned(store, key, catalog, whole) if faults and catalog else {}
+        n_frames += sum(each.entry.n_frames for each in returned.values())
+        whole |= returned
+        n_shards += len(whole)
         dropped.update({f"{key}/{name}": str(error) for name, error in faults.items()})
-        rewritten += _replace_changed(store, {index_path(key, name): data for name, data in indexes.items()})
-        rewritten += _replace_catalog(store, key, entries, tuple(faults))
+        rewritten += _replace_changed(store, {index_path(key, name): each.index for name, each in whole.items()})
+        rewritten += _replace_catalog(store, key, [each.entry for each in whole.values()], returned, tuple(faults))
     if damaged:
         others = f" (and {len(damaged) - 1} more damaged shards)" if len(damaged) > 1 else ""
         first = damaged[0]
@@ -114,12 +119,35 @@ def _shard_names(store: Store, organization_key: str, catalog: Catalog | None) -
     return sorted(name for name in map(shard_of, paths) if name is not None)
 
 
-def _rebuild(store: Store, organization_key: str, shard: str) -> tuple[ShardEntry, bytes]:
-    """A shard's catalog entry and index from its archive. Raises `ShardError`."""
+def _find_returned(
+    store: Store, organization_key: str, catalog: Catalog, whole: Mapping[str, _Rebuilt]
+) -> dict[str, _Rebuilt]:
+    """The retired shards that are whole, and hold a sequence that no newer shard holds of those that are left.
+
+    Which shard had taken their place is not asked: a copy has it from elsewhere, and it may have been several.
+    """
+    newest: dict[int, str] = {}
+    for name in sorted(whole):
+        newest.update(dict.fromkeys(whole[name].sequence_ids, name))
+    returned: dict[str, _Rebuilt] = {}
+    for name in sorted({retired.name for retired in catalog.retired} - whole.keys(), reverse=True):
+        try:
+            found = _rebuild(store, organization_key, name)
+        except ShardError as error:
+            _log.warning("%s/%s was retired, and cannot take its place again: %s", organization_key, name, error)
+            continue
+        if any(newest.get(each, "") < name for each in found.sequence_ids):
+            returned[name] = found
+            newest.update({each: max(name, newest.get(each, "")) for each in found.sequence_ids})
+    return returned
+
+
+def _rebuild(store: Store, organization_key: str, shard: str) -> _Rebuilt:
+    """What a shard's archive says of it. Raises `ShardError`."""
     path = tar_path(organization_key, shard)
     builder = IndexBuilder()
     meta_digest = hashlib.sha256()
-    n_sequences = 0
+    sequence_ids: list[int] = []
     for sequence in scan_shard(store, organization_key, shard):
         changed = changed_images(path, sequence)
         if changed:
@@ -131,12 +159,13 @@ def _rebuild(store: Store, organization_key: str, shard: str) -> tuple[ShardEntr
             raise ShardError(where, found=error.found, expected=error.expected, do=DAMAGED) from None
         builder.append(scanned_rows(sequence, sizes))
         meta_digest.update(sequence.meta_bytes)
-        n_sequences += 1
+        sequence_ids.append(sequence.meta.sequence_id)
     rows = builder.table()
     index = encode_index(rows, organization_key, shard)
     tar_bytes = store.size(path)
     assert tar_bytes is not None
-    return make_entry(shard, tar_bytes, n_sequences, rows, meta_digest.hexdigest(), index), index
+    entry = make_entry(shard, tar_bytes, len(sequence_ids), rows, meta_digest.hexdigest(), index)
+    return _Rebuilt(entry, index, frozenset(sequence_ids))
 
 
 def _replace_changed(store: Store, files: Mapping[str, bytes]) -> list[str]:
@@ -147,7 +176,7 @@ def _replace_changed(store: Store, files: Mapping[str, bytes]) -> list[str]:
 
 
 def _replace_catalog(
-    store: Store, organization_key: str, entries: list[ShardEntry], dropped: tuple[str, ...]
+    store: Store, organization_key: str, entries: list[ShardEntry], returned: Container[str], dropped: tuple[str, ...]
 ) -> list[str]:
     """Write the catalog with these shards, as other runs have added to them and merged some since they were listed."""
     path = catalog_path(organization_key)
@@ -161,11 +190,10 @@ def _replace_catalog(
         now = catalog or Catalog(organization_key=organization_key)
         newer = [shard for shard in now.shards if shard.name not in handled]
         still_dropped = {name for name in now.dropped if name not in handled}
-        retired = tuple(each for each in now.retired if each.into not in dropped or each.name not in handled)
-        merged_away = {each.name for each in retired}
+        live = {shard.name for shard in now.shards}
+        merged_away = {each.name for each in now.retired if each.name not in returned} - live
         ours = [entry for entry in entries if entry.name not in merged_away]
-        changed = now.with_shards([*ours, *newer], tuple(still_dropped | set(dropped)))
-        return encode_catalog(changed.model_copy(update={"retired": retired}))
+        return encode_catalog(now.with_shards([*ours, *newer], tuple(still_dropped | set(dropped))))
 
     if store.read_or_none(path) == change(store.read_or_none(path)):
         return []

@@ -12,10 +12,10 @@ from triage_assets.errors import ShardError, StoreError
 from triage_assets.progress import Progress, report_progress
 from triage_assets.shards.catalog import load_catalog, stored_organizations
 from triage_assets.sharing.parts import copy_parts, plan_parts
-from triage_assets.sharing.places import claim_destination, require_apart, require_store, select_organizations
+from triage_assets.sharing.places import choose_organizations, claim_destination, require_apart, require_store
 from triage_assets.sharing.records import CopyReport, CopyScope, SourceChanged, Tally
 from triage_assets.sharing.shards import ShardsPlan, copy_shards, plan_shards
-from triage_assets.sharing.tables import capture_tables, require_known_formats, write_tables
+from triage_assets.sharing.tables import capture_tables, require_known_formats, write_model_records, write_tables
 from triage_assets.store import Store
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def copy_store(
     """
     require_apart(source, destination)
     annotator = require_store(source)
-    keys = select_organizations(source, (scope or CopyScope()).organizations)
+    keys = choose_organizations(source, (scope or CopyScope()).organizations)
     claim_destination(destination, annotator)
     require_known_formats(destination)
     tally = Tally(progress or report_progress(_log.info))
@@ -84,6 +84,7 @@ def _copy_once(source: Store, destination: Store, keys: tuple[str, ...], scope: 
             continue
         held += plan.n_held
         left_out += plan.left_out
+    write_model_records(source, destination, captured, tally)
     copy_parts(source, destination, parts, tally)
     tables_held = write_tables(source, destination, captured, tally)
     return CopyReport(

@@ -7,14 +7,16 @@ organizations are meant. What does not: opening stores, and copying.
 from collections.abc import Sequence
 from pathlib import Path
 
-from triage_assets.annotator.records import slugify
 from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.errors import SettingsError, StoreError, StoreMismatch
 from triage_assets.shards.catalog import stored_organizations
+from triage_assets.sharing.copied import RECORD
 from triage_assets.store import Store
+from triage_assets.stored_backlogs import select_organizations
 
 # What a viewer that was opened first has left in an empty folder.
 _REVIEW_DATABASE = "review.sqlite"
+_FOLDERS = ("sequences", "shards", "predictions")
 
 
 def require_apart(source: Store, destination: Store) -> None:
@@ -32,27 +34,30 @@ def require_apart(source: Store, destination: Store) -> None:
     )
 
 
-def require_store(source: Store) -> str:
-    """The annotator that the source is of. Raises `StoreError` for what is no store, and `NewerFormat`."""
+def require_store(source: Store) -> str | None:
+    """The annotator that the source is of, None where all of it was imported.
+
+    Raises `StoreError` for what is no store, and `NewerFormat`.
+    """
     annotator = source.annotator()
-    if annotator is None:
+    if annotator is None and not _is_store(source):
         raise StoreError(
             f"{source.location} is no store",
-            found="no store.json",
-            expected="a folder or prefix that `triage run` or `triage publish` has filled",
+            found="no store.json, no backlog and no frames",
+            expected="a folder or prefix that `triage run`, `triage import` or `triage publish` has filled",
             do="Check the address, down to the prefix.",
         )
     return annotator
 
 
-def claim_destination(destination: Store, annotator: str) -> None:
-    """Make the destination a store of this annotator where it is empty.
+def claim_destination(destination: Store, annotator: str | None) -> None:
+    """Make the destination a store of this annotator where it is of none yet.
 
     Raises `StoreMismatch` where it is another annotator's, `StoreError` where it holds something else, `NewerFormat`
     and `StoreUnwritable`.
     """
     stored = destination.annotator()
-    if stored is None:
+    if stored is None and not _is_store(destination):
         foreign = next((found.path for found in destination.list("") if not _is_ignored(found.path)), None)
         if foreign is not None:
             raise StoreError(
@@ -61,33 +66,25 @@ def claim_destination(destination: Store, annotator: str) -> None:
                 expected="a store, or an empty folder or prefix",
                 do="Name another place.",
             )
-    elif stored != annotator:
+    if stored is not None and annotator is not None and stored != annotator:
         raise StoreMismatch(
             f"The store {destination.location} holds the backlog of another annotator",
             found=stored,
             expected=annotator,
             do="Name another place.",
         )
-    destination.stamp_host(annotator)
+    if annotator is not None:
+        destination.stamp_host(annotator)
 
 
-def select_organizations(source: Store, names: Sequence[str]) -> tuple[str, ...]:
-    """The keys of the named organizations, or of all that the source has frames of. Raises `StoreError`."""
-    keys = tuple(sorted({*stored_organizations(source), *stored_keys(source)}))
-    if not names:
-        return keys
-    chosen: set[str] = set()
-    for name in names:
-        found = [key for key in keys if key == name or key.rpartition("-")[0] == slugify(name)]
-        if not found:
-            raise StoreError(
-                f"{source.location} has no such organization",
-                found=repr(name),
-                expected="one of " + ", ".join(keys),
-                do="Give --organization a key of this list, or the name that it was made of.",
-            )
-        chosen.update(found)
-    return tuple(sorted(chosen))
+def _is_store(store: Store) -> bool:
+    """Whether it has what only a store has; what was imported needs no annotator, and no stamp."""
+    return any(any(True for _ in store.list(folder)) for folder in _FOLDERS) or store.size(RECORD) is not None
+
+
+def choose_organizations(source: Store, names: Sequence[str]) -> tuple[str, ...]:
+    """The keys of the named organizations, or of all that the source has anything of. Raises `StoreError`."""
+    return select_organizations(source, names, {*stored_organizations(source), *stored_keys(source)})
 
 
 def _parts(location: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ shards are missing (`merging`), and what makes an archive whole (`triage_assets.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,9 @@ from triage_assets.shards.catalog import (
     sweep_leftovers,
     tar_path,
 )
+from triage_assets.shards.collection import forget_retired
+from triage_assets.shards.index import decode_index
+from triage_assets.shards.new_shard import shares_sequences
 from triage_assets.shards.verify import find_faults
 from triage_assets.sharing.merging import CatalogDifference, compare_catalogs
 from triage_assets.sharing.records import CopyScope, SourceChanged, Tally
@@ -80,13 +83,15 @@ def copy_shards(source: Store, destination: Store, key: str, scope: CopyScope, t
     where a shard has gone from the source and its catalog, and what the stores raise.
     """
     for _ in range(_ROUNDS):
+        forgotten = forget_retired(destination, key, now=datetime.now(UTC))  # nobody may ever run there
         plan = plan_shards(source, destination, key, scope)
-        if not (plan.difference.missing or plan.difference.retired):
+        if not (plan.difference.missing or plan.difference.retired or forgotten):
             return plan
         require_catalog(destination, key)
         sweep_leftovers(destination, key)
         # Those that are missing were compared too: another copy of the same source may be faster with some of them.
         known = frozenset(shard.name for shard in (*plan.destination.shards, *plan.difference.missing))
+        retired = frozenset(plan.difference.retired)
         is_whole = True
         try:
             for shard in plan.difference.missing:
@@ -95,9 +100,9 @@ def copy_shards(source: Store, destination: Store, key: str, scope: CopyScope, t
                     _require_named(source, key, shard)
                     tally.fail(tar_path(key, shard.name), fault)
                     is_whole = False
-            if plan.difference.retired and is_whole:
-                change_catalog(destination, key, _without(frozenset(plan.difference.retired), known))
-                tally.retired += len(plan.difference.retired)
+            if retired and is_whole:
+                change_catalog(destination, key, _without(retired, known - retired))
+                tally.retired += len(retired)
         except _DestinationChanged:
             continue
         return plan
@@ -108,7 +113,7 @@ def copy_shards(source: Store, destination: Store, key: str, scope: CopyScope, t
 
 
 class _DestinationChanged(Exception):  # noqa: N818
-    """Another writer has sealed a shard at the destination since it was compared."""
+    """Another writer has changed the destination since it was compared, so that the comparison holds no more."""
 
 
 def _is_in_scope(source: Store, key: str, shard: ShardEntry, scope: CopyScope) -> bool:
@@ -127,10 +132,11 @@ def _copy_shard(
     """Copy one shard and name it in the catalog; returns why not, where its bytes are not what they should be."""
     tar, index = tar_path(key, shard.name), index_path(key, shard.name)
     with ExitStack() as files:  # they stay open, and so safe from a sweep, until the catalog names them
-        if destination.size(tar) is None:
+        is_adopted = destination.size(tar) is not None
+        if not is_adopted:
             new_tar = files.enter_context(destination.new_object(tar))
             copying: _Copying | _Comparing = _Copying(source, new_tar, tally)
-        else:  # by a copy that was killed before the catalog named it, or that is about to
+        else:  # of a copy that was killed before the catalog named it, or that is about to
             new_tar, copying = None, _Comparing(source, destination)
         faults = find_faults(source, key, shard, copying)
         if copying.failure is not None and source.size(tar) is not None:
@@ -140,10 +146,16 @@ def _copy_shard(
         try:
             if new_tar is not None:
                 new_tar.commit()
-            _put_index(files, destination, index, _read_index(source, index, shard))
+            data = _read_index(source, index, shard)
+            is_adopted |= not _put_index(files, destination, index, data)
         except ObjectExists as error:
             return None if _is_named_soon(destination, key, shard) else error
-        change_catalog(destination, key, _with(shard, known))
+        rows = decode_index(source, index, data, ["sequence_id"])
+        change_catalog(destination, key, _with(destination, shard, rows, known))
+        # What somebody else has left was no leftover from that moment on; another run may have swept it just before.
+        if is_adopted and (destination.size(tar) is None or destination.size(index) is None):
+            change_catalog(destination, key, _without_name(shard))
+            raise _DestinationChanged
     tally.shards += 1
     tally.frames += shard.n_frames
     return None
@@ -202,11 +214,14 @@ def _read_index(source: Store, path: str, shard: ShardEntry) -> bytes:
     return data
 
 
-def _put_index(files: ExitStack, destination: Store, path: str, data: bytes) -> None:
-    if destination.read_or_none(path) != data:
-        new = files.enter_context(destination.new_object(path))
-        new.write([data])
-        new.commit()
+def _put_index(files: ExitStack, destination: Store, path: str, data: bytes) -> bool:
+    """Write the index, and say whether it had to be."""
+    if destination.read_or_none(path) == data:
+        return False
+    new = files.enter_context(destination.new_object(path))
+    new.write([data])
+    new.commit()
+    return True
 
 
 def _is_named_soon(destination: Store, key: str, shard: ShardEntry) -> bool:
@@ -219,28 +234,35 @@ def _is_named_soon(destination: Store, key: str, shard: ShardEntry) -> bool:
     return False
 
 
-def _with(shard: ShardEntry, known: frozenset[str]) -> Callable[[Catalog], Catalog]:
+def _with(destination: Store, shard: ShardEntry, rows: pa.Table, known: frozenset[str]) -> Callable[[Catalog], Catalog]:
     def change(now: Catalog) -> Catalog:
         others = [each for each in now.shards if each.name != shard.name]
-        _require_known(others, known)
+        unknown = (each for each in others if each.name not in known)
+        if any(shares_sequences(destination, now.organization_key, each, rows) for each in unknown):
+            raise _DestinationChanged
         return now.with_shards([*others, shard], [name for name in now.dropped if name != shard.name])
 
     return change
 
 
-def _without(retired: frozenset[str], known: frozenset[str]) -> Callable[[Catalog], Catalog]:
+def _without_name(shard: ShardEntry) -> Callable[[Catalog], Catalog]:
     def change(now: Catalog) -> Catalog:
-        _require_known(now.shards, known)
+        return now.with_shards([each for each in now.shards if each.name != shard.name], now.dropped)
+
+    return change
+
+
+def _without(retired: frozenset[str], staying: frozenset[str]) -> Callable[[Catalog], Catalog]:
+    """The catalog without shards of which nothing is live beside those that are ``staying``."""
+
+    def change(now: Catalog) -> Catalog:
+        if not staying <= {each.name for each in now.shards}:
+            raise _DestinationChanged
         # Who reads by the catalog as it was finds their files for the grace period, as after a compaction here.
         gone = [each for each in now.shards if each.name in retired]
         return now.with_merged(gone, None, datetime.now(UTC))
 
     return change
-
-
-def _require_known(shards: Iterable[ShardEntry], known: frozenset[str]) -> None:
-    if any(shard.name not in known for shard in shards):
-        raise _DestinationChanged
 
 
 def _require_named(source: Store, key: str, shard: ShardEntry) -> None:

@@ -3,19 +3,17 @@
 What lives here: seeing all of them in one state while a run may be writing them, and writing that state elsewhere
 without putting it over anything that was made there. What does not: shards and parts, which never change.
 
-`copied.json` at the destination has the digests of what copies have put there. A table of another digest was made at
-the destination, and is never replaced.
+What was made at the destination, or is newer there, is known by `copied`, and never replaced.
 """
 
 import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 import orjson
-from pydantic import BaseModel, ValidationError
 
 from triage_assets.annotator.snapshot import StoredSnapshot, snapshot_path, stored_keys
 from triage_assets.errors import NewerFormat, StoreError, TriageError
@@ -24,29 +22,18 @@ from triage_assets.groups.snapshot import load_snapshot
 from triage_assets.scoring.files.current import CURRENT, read_current
 from triage_assets.scoring.files.model_record import MODEL_RECORD, read_record
 from triage_assets.scoring.files.parts import PartsFolder
+from triage_assets.sharing.copied import Histories, Kept, find_kept, read_copied, remember
 from triage_assets.sharing.parts import stored_models
 from triage_assets.sharing.records import Digests, SourceChanged, Tally
 from triage_assets.store import Store, StoredObject, check_format_version
 from triage_assets.worklists.export import FORMAT_VERSION as WORKLISTS_VERSION
 from triage_assets.worklists.records import FOLDER as WORKLISTS
 
-RECORD = "copied.json"
-_RECORD_VERSION = 1
 _LISTS_RECORD = f"{WORKLISTS}/model_config.json"
 _RESULTS = f"{WORKLISTS}/results.parquet"
 # A writer replaces the files of one state one after the other, which takes seconds at a million sequences.
 _LOOKS = 4
 _PAUSE_SECONDS = 1.0
-
-
-class CopiedRecord(BaseModel):
-    """What `RECORD` says: the sha256 of what copies have written, by path.
-
-    The last is first; the one before is there too, because a copy may be killed between two tables.
-    """
-
-    format_version: int = _RECORD_VERSION
-    tables: dict[str, list[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,48 +63,100 @@ def capture_tables(source: Store) -> CapturedTables:
 
 def require_known_formats(destination: Store) -> None:
     """Refuse a destination whose lists, or whose record of copies, a newer version has written: `NewerFormat`."""
-    _read_copied(destination, destination.read_or_none(RECORD))
+    read_copied(destination)
     data = destination.read_or_none(_LISTS_RECORD)
     version = _lists_record(data).get("format_version") if data else None
     if isinstance(version, int):
         check_format_version(destination, _LISTS_RECORD, version, WORKLISTS_VERSION)
 
 
+def write_model_records(source: Store, destination: Store, captured: CapturedTables, tally: Tally) -> None:
+    """Put there what each model is, where nothing says it yet: a score without it would be nobody's.
+
+    Raises as `write_tables` does.
+    """
+    records = [path for path in captured.digests if path.endswith(f"/{MODEL_RECORD}")]
+    new = {path: captured.digests[path] for path in records if destination.size(path) is None}
+    if new:
+        remember(destination, new, read_copied(source))
+    for path in new:
+        with suppress(_DestinationChanged):  # by another copy: then it is a table like the others
+            _write(source, destination, path, new[path], None, tally)
+
+
 def write_tables(source: Store, destination: Store, captured: CapturedTables, tally: Tally) -> int:
     """Bring the destination's tables to the captured state, and return how many were in it already.
 
-    What was made at the destination, or is of organizations that the source does not have, is kept and noted. Raises
-    `SourceChanged` where the source is in another state by now, and what the stores raise.
+    What was made at the destination, is newer there, or is of organizations that the source does not have, is kept and
+    noted. Raises `SourceChanged` where the source is in another state by now, and what the stores raise.
     """
-    present = {path: _digest_or_none(destination.read_or_none(path)) for path in captured.digests}
-    changed = [path for path, digest in captured.digests.items() if present[path] != digest]
-    copied = _read_copied(destination, destination.read_or_none(RECORD)).tables
-    own = [path for path in changed if present[path] not in (None, *copied.get(path, ()))]
+    for _ in range(_LOOKS):
+        present = {path: _digest_or_none(destination.read_or_none(path)) for path in captured.digests}
+        held = [path for path, digest in captured.digests.items() if present[path] == digest]
+        n_held = sum(path not in tally.tables for path in held)
+        try:
+            _write_changed(source, destination, captured.digests, present, tally)
+        except _DestinationChanged:
+            continue  # it is looked at again, and what a run has made there is kept
+        return n_held
+    raise StoreError(
+        f"The tables of {destination.location} change again and again while they are written",
+        do="Run again when no other copy and no run is under way there.",
+    )
+
+
+class _DestinationChanged(Exception):  # noqa: N818
+    """A table at the destination is not any more what it was when it was looked at."""
+
+
+def _write_changed(
+    source: Store, destination: Store, digests: Digests, present: Mapping[str, str | None], tally: Tally
+) -> None:
+    ours, theirs = read_copied(source), read_copied(destination)
+    changed = {path: digest for path, digest in digests.items() if present[path] != digest}
     strangers = sorted({*stored_keys(destination)} - {*stored_keys(source)})
-    kept = [path for path in own if _is_backlog(path)]
-    if any(not _is_backlog(path) for path in own) or (strangers and any(present[path] for path in _lists(changed))):
-        kept += _lists(changed)
+    kept = _find_kept(changed, present, theirs, ours, strangers)
     if kept:
-        tally.fail("tables", _kept(source, destination, kept, strangers))
+        tally.fail("tables", _describe_kept(source, destination, kept, strangers))
     writing = [path for path in changed if path not in kept]
     # What is equal counts as copied, however it came there: a clone or a restored backup is no work of its own.
-    known = {path: digest for path, digest in captured.digests.items() if path not in kept}
-    if any(digest not in copied.get(path, ()) for path, digest in known.items()):
-        _remember(destination, known, present)
+    unknown = [path for path in digests if path not in changed and digests[path] not in theirs.get(path, ())]
+    unknown += [path for path in writing if digests[path] != next(iter(theirs.get(path, ())), None)]
+    if unknown:
+        remember(destination, {path: digests[path] for path in unknown}, ours)
     for path in writing:
-        data = source.read_or_none(path)
-        if data is None or _digest(data) != captured.digests[path]:
-            raise SourceChanged
-        destination.write(path, data)
-        if _digest_or_none(destination.read_or_none(path)) != captured.digests[path]:
-            raise StoreError(
-                f"{destination.location}/{path} is not what was written",
-                found="other bytes a moment later: another copy or a run writes there too",
-                do="Run again when it has ended.",
-            )
-        tally.tables[path] = None
-        tally.add_bytes(len(data))
-    return len(captured.digests) - len(changed)
+        _write(source, destination, path, digests[path], present[path], tally)
+
+
+def _find_kept(
+    changed: Digests, present: Mapping[str, str | None], theirs: Histories, ours: Histories, strangers: Sequence[str]
+) -> dict[str, Kept]:
+    """Which tables of the destination are not replaced, and why."""
+    kept: dict[str, Kept] = {}
+    for path in filter(_is_backlog, changed):
+        if why := find_kept({path: present[path]}, changed, theirs, ours):
+            kept[path] = why
+    lists = {path: present[path] for path in changed if not _is_backlog(path)}
+    why = find_kept(lists, changed, theirs, ours)
+    if any(lists.values()) and (strangers or kept):
+        why = why or Kept.OTHER_BACKLOG
+    return kept | (dict.fromkeys(lists, why) if why else {})
+
+
+def _write(source: Store, destination: Store, path: str, digest: str, present: str | None, tally: Tally) -> None:
+    """Put one table in the place of what was looked at. Raises `SourceChanged`, `_DestinationChanged`."""
+    data = source.read_or_none(path)
+    if data is None or _digest(data) != digest:
+        raise SourceChanged
+
+    def change(found: bytes | None) -> bytes:
+        if _digest_or_none(found) not in (present, digest):
+            raise _DestinationChanged
+        return data
+
+    destination.update(path, change)
+    tally.tables[path] = None
+    tally.add_bytes(len(data))
 
 
 def _look(source: Store) -> CapturedTables | None:
@@ -159,10 +198,6 @@ def _is_table(path: str) -> bool:
 
 def _is_backlog(path: str) -> bool:
     return path.startswith("sequences/")
-
-
-def _lists(paths: Iterable[str]) -> Iterator[str]:
-    return (path for path in paths if not _is_backlog(path))
 
 
 def _find_faults(source: Store, digests: Digests) -> Iterator[tuple[str, TriageError]]:
@@ -222,47 +257,26 @@ def _lists_record(data: bytes) -> dict[str, object]:
     return content if isinstance(content, dict) else {}
 
 
-def _kept(source: Store, destination: Store, kept: list[str], strangers: list[str]) -> StoreError:
-    why = (
+def _describe_kept(source: Store, destination: Store, kept: Mapping[str, Kept], strangers: Sequence[str]) -> StoreError:
+    whys = [
         f"it has organizations that {source.location} does not have ({', '.join(strangers)})"
-        if strangers
-        else "they were made there, not copied"
-    )
+        if why is Kept.OTHER_BACKLOG and strangers
+        else why.value
+        for why in dict.fromkeys(kept.values())
+    ]
     named = sorted({path.partition("/")[0] for path in kept})
+    is_older = {Kept.NEWER, Kept.UNTOLD} >= {*kept.values()} - {Kept.OTHER_BACKLOG}
     return StoreError(
-        f"Frames and scores are copied, but the {', '.join(named)} of {destination.location} were kept: {why}",
-        found=f"{len(kept)} tables that differ, the first {kept[0]}",
-        do=f"Run `triage run` with TRIAGE_STORE={destination.location}, which makes them of all that is there; or, to "
-        f"take those of {source.location}, delete them first.",
+        f"Frames and scores are copied, but the {', '.join(named)} of {destination.location} were kept: "
+        + " and ".join(whys),
+        found=f"{len(kept)} tables that differ, the first {next(iter(kept))}",
+        do=(
+            "Copy from where they are made"
+            if is_older and not strangers
+            else f"Run `triage run` with TRIAGE_STORE={destination.location}, which makes them of all that is there"
+        )
+        + f"; or, to take those of {source.location}, delete them first.",
     )
-
-
-def _read_copied(store: Store, data: bytes | None) -> CopiedRecord:
-    if data is None:
-        return CopiedRecord()
-    try:
-        content = json.loads(data)
-        check_format_version(store, RECORD, content.get("format_version"), _RECORD_VERSION)
-        return CopiedRecord.model_validate(content)
-    except (ValueError, AttributeError, ValidationError) as error:
-        raise StoreError(
-            f"{store.location}/{RECORD} cannot be read",
-            found=" ".join(str(error).split())[:200],
-            do="Delete it: then the tables beside it count as made there.",
-        ) from None
-
-
-def _remember(destination: Store, digests: Digests, present: Mapping[str, str | None]) -> None:
-    """Note what is about to be written, beside what is there: either may be found after a kill."""
-
-    def change(data: bytes | None) -> bytes:
-        tables = dict(_read_copied(destination, data).tables)
-        for path, digest in digests.items():
-            before = present[path]
-            tables[path] = [digest] if before in (None, digest) else [digest, before]
-        return CopiedRecord(tables=dict(sorted(tables.items()))).model_dump_json(indent=1).encode() + b"\n"
-
-    destination.update(RECORD, change)
 
 
 def _digest(data: bytes) -> str:
