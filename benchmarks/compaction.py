@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.shards import FRAMES_PER_SEQUENCE, KEY, answer, make_backlog, make_frames
@@ -21,7 +22,7 @@ from triage_assets.progress import no_progress
 from triage_assets.shards.catalog import load_catalog
 from triage_assets.shards.collection import collect_retired
 from triage_assets.shards.compaction import compact_shards
-from triage_assets.shards.merge_policy import MOST_SMALL, choose_merge
+from triage_assets.shards.merge_policy import MOST_SMALL, plan_merges
 from triage_assets.shards.packing import describe_live, pack_frames
 from triage_assets.shards.verify import verify_shards
 from triage_assets.shards.writer import SEAL_BYTES
@@ -76,12 +77,13 @@ def simulate(scenario: Scenario, most_small: int = MOST_SMALL, grace_days: int =
         for which, sealed in enumerate(day):
             written += sum(sealed)
             organizations[which] += sealed
-            while chosen := choose_merge(organizations[which], SEAL_BYTES, most_small):
-                merged = sum(organizations[which][position] for position in chosen)
-                left = [size for place, size in enumerate(organizations[which]) if place not in set(chosen)]
-                organizations[which] = [*left, merged]
-                written += merged
-                retired[-1] += len(chosen)
+            sizes = organizations[which]
+            plan = plan_merges(sizes, SEAL_BYTES, most_small)
+            merged = [sum(sizes[position] for position in positions) for positions in plan]
+            gone = frozenset(chain(*plan))
+            organizations[which] = [*(size for place, size in enumerate(sizes) if place not in gone), *merged]
+            written += sum(merged)
+            retired[-1] += len(gone)
         most_shards = max(most_shards, sum(map(len, organizations)))
         most_retired = max(most_retired, sum(retired[-grace_days:]))
     sizes = [size for organization in organizations for size in organization]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from werkzeug.wrappers import Response
 
 from tests.s3_server import (
     EXPIRED,
@@ -24,7 +25,7 @@ from tests.s3_server import (
     expiring,
 )
 from tests.stores import ROOT, other_process
-from triage_assets.bucket_store import LEFTOVER_AGE
+from triage_assets.bucket_store import LEFTOVER_AGE, _warn_once
 from triage_assets.bucket_upload import PART_BYTES
 from triage_assets.errors import ObjectExists, SettingsError, StoreError, StoreUnwritable
 from triage_assets.store import Store, open_store
@@ -35,6 +36,12 @@ LOCATION = f"s3://{PLAIN}/store"
 @pytest.fixture
 def store(s3: S3Server) -> Store:
     return open_store(LOCATION)
+
+
+@pytest.fixture(autouse=True)
+def forget_warnings() -> None:
+    """Each test is a process of its own, as far as warnings go."""
+    _warn_once.cache_clear()
 
 
 def reads(store: Store) -> dict[str, Callable[[], object]]:
@@ -386,6 +393,23 @@ def test_a_profile_names_credentials_endpoint_and_region(
     assert store._bucket.client.meta.region_name == "eu-west-3"
 
 
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "eu-west-2"}, "eu-west-2"),  # boto3 by itself does not look at it
+        ({"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "eu-west-2"}, "eu-west-1"),
+    ],
+)
+def test_the_region_is_that_of_boto3_or_else_of_other_programs(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], region: str
+) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert open_store(LOCATION)._bucket.client.meta.region_name == region
+
+
 def test_a_reader_reads_and_is_told_that_it_cannot_write(
     s3: S3Server, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -420,7 +444,19 @@ def test_a_server_that_lists_no_uploads_costs_a_warning_and_not_the_run(
     s3.let_pass(LEFTOVER_AGE * 1.1)
     monkeypatch.setattr(s3, "_list_uploads", lambda environ, start: start("501 Not Implemented", []) or [])
     assert store.sweep("folder", tuple) == ("folder/dead",)
-    assert "Unfinished uploads in s3://plain/store/folder cannot be removed" in caplog.text
+    assert "Unfinished uploads in s3://plain/store cannot be removed" in caplog.text
+    assert "A rule of the bucket that aborts incomplete multipart uploads does it as well" in caplog.text
+
+
+def test_whoever_may_not_list_uploads_is_told_once_what_to_ask_for(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    monkeypatch.setattr(s3, "_list_uploads", Response(body, 403, content_type="application/xml"))
+    for folder in ("shards/organization=one", "shards/organization=other", "worklists"):
+        assert open_store(LOCATION).sweep_unfinished(folder) == ()
+    [warning] = caplog.messages
+    assert "Access Denied. Ask for s3:ListBucketMultipartUploads, or for a rule of the bucket" in warning
 
 
 def test_credentials_that_expire_between_two_writes_leave_what_was_written(s3: S3Server, store: Store) -> None:

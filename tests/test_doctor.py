@@ -9,10 +9,12 @@ import pytest
 import torch
 from distributed import LocalCluster
 from sqlalchemy import text
+from triage_viewer import page_files
 from typer.testing import CliRunner, Result
 
 from tests.review.rows import add_decision, add_group
 from tests.scoring.reference import MODEL
+from tests.viewer.frames_store import fill
 from triage_assets import doctor
 from triage_assets.cli import app
 from triage_assets.doctor import check_models, check_review, check_scoring
@@ -24,6 +26,7 @@ from triage_assets.errors import (
     ReviewUnavailable,
     SettingsError,
 )
+from triage_assets.folder_store import FolderStore
 from triage_assets.review import versions
 from triage_assets.review.database import ReviewDatabase, open_review
 from triage_assets.review.engines import make_engine, parse_url
@@ -103,6 +106,49 @@ def test_whoever_only_looks_is_told_of_the_store_without_an_annotator() -> None:
     assert "ok store: data can be written; filled from nothing yet" in said
 
 
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The viewer's page, as far as it is looked at."""
+    folder = tmp_path / "page"
+    folder.mkdir()
+    (folder / "index.html").touch()
+    monkeypatch.setattr(page_files, "PAGE", folder)
+    return folder
+
+
+def test_whoever_only_looks_needs_neither_annotator_nor_model(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_MODEL", "missing.zip")
+    fill(FolderStore(Path("data")))
+    before = sorted(Path("data").rglob("*"))
+    result = triage("doctor", "--viewer")
+    said = " ".join(result.stdout.split())
+    assert result.exit_code == 0, said
+    assert "ok store: data can be read: 1 organization, 1 shard, split" in said
+    assert "annotator" not in said
+    assert sorted(Path("data").rglob("*")) == before
+    result = triage("doctor")
+    assert result.exit_code == 1
+    assert "`triage viewer` needs none of what fails: `triage doctor --viewer`" in " ".join(result.stdout.split())
+
+
+def test_what_keeps_the_viewer_from_showing_anything_is_found(page: Path) -> None:
+    (page / "index.html").unlink()
+    result = triage("doctor", "--viewer")
+    said = " ".join(result.stdout.split())
+    assert result.exit_code == 1
+    assert "fails store: There is nothing to look at; found no backlog in data. Check TRIAGE_STORE" in said
+    assert "fails page: The viewer's page is not built" in said
+    assert not Path("data").exists()
+
+
+def test_a_cause_that_several_checks_have_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNOTATOR_API_URL", "https://annotationapi.example.org")
+    monkeypatch.delenv("TRIAGE_MODEL")
+    result = triage("doctor")
+    assert result.stdout.count("TRIAGE_MODEL is not set") == 1
+    assert "fails scoring: as model" in result.stdout
+
+
 def test_one_package_that_does_not_load_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.zip"
     damaged.write_bytes(b"not a zip")
@@ -131,7 +177,7 @@ def test_the_review_database_is_counted_and_left_as_it_was(review_url: str, monk
 
 def test_no_review_database_is_made(new_review_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIAGE_REVIEW_DB", new_review_url)
-    assert check_review().endswith(" will be made by the next run")
+    assert check_review().endswith(" will be made by the next run or viewer")
     assert not is_there(new_review_url)
     assert not list(Path.cwd().iterdir())
 
@@ -146,7 +192,7 @@ def test_a_review_database_that_could_not_be_made_is_found(monkeypatch: pytest.M
 def test_no_review_database_is_migrated(review_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIAGE_REVIEW_DB", review_url)
     monkeypatch.setattr(versions, "_known_versions", lambda: ("9999", *KNOWN))
-    assert check_review().endswith(f" has version {KNOWN[0]}; the next run migrates it to 9999")
+    assert check_review().endswith(f" has version {KNOWN[0]}; the next run or viewer migrates it to 9999")
     with closing(ReviewDatabase(make_engine(parse_url(review_url)))) as review, review.read() as connection:
         assert versions.read_version(connection) == KNOWN[0]
 

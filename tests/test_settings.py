@@ -63,6 +63,7 @@ def test_a_cluster_is_named_by_its_address(monkeypatch: pytest.MonkeyPatch, valu
         ("TRIAGE_SCORING_CLUSTER", "tcp://scheduler", "expected a host and a port"),
         ("TRIAGE_SCORING_CLUSTER", "tcp://scheduler:port", "'port'"),
         ("TRIAGE_SCORING_CLUSTER", "s3://bucket:1", "like tcp://scheduler:8786"),
+        ("TRIAGE_STORE", "s3:/bucket/prefix", "expected a folder or s3://bucket/prefix"),  # else a folder "s3:"
         ("TRIAGE_RUNTIME", "onnx", "'auto', 'torch' or 'openvino'"),
         ("TRIAGE_PRECISION", "int8", "'float32' or 'bfloat16'"),
         ("TRIAGE_DEVICE", "GPU 1", "cuda:1"),

@@ -369,6 +369,9 @@ def test_a_stamp_that_cannot_be_read_is_an_error_and_is_kept(store: Store, conte
     ("location", "text"),
     [
         ("gs://bucket/prefix", "of a kind that is not known"),  # another vendor's
+        # Which else would be folders of these names, and publishing to them a success.
+        ("s3:/bucket/prefix", "of a kind that is not known; found s3:/bucket/prefix; expected a folder or s3://"),
+        ("S3:bucket", "of a kind that is not known"),
         ("s3://", "no place in a bucket"),
         ("s3:///prefix", "no place in a bucket"),
         ("s3://bucket/a/../b", "no place in a bucket"),

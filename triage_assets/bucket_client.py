@@ -4,6 +4,7 @@ What lives here: what boto3 is asked for, and what each refusal means to whoever
 promises (`bucket_store`).
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,14 +41,11 @@ _REACH = f"Check the network and AWS_ENDPOINT_URL, then run again: {_KEPT}."
 _ALLOW = "Ask for s3:ListBucket and s3:GetObject; to write also for s3:PutObject and s3:DeleteObject."
 _LATER = f"Run again later: {_KEPT}."
 
+NOT_ALLOWED = frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403"})
 # What the answer says, what that means, and what to do about it.
 _REFUSALS: tuple[tuple[frozenset[str], str, str], ...] = (
     (frozenset({"NoSuchBucket"}), "no such bucket", "Correct the address (TRIAGE_STORE), or AWS_ENDPOINT_URL."),
-    (
-        frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403"}),
-        "these credentials are not allowed to",
-        _ALLOW,
-    ),
+    (NOT_ALLOWED, "these credentials are not allowed to", _ALLOW),
     (
         frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "Unauthorized", "401"}),
         "the credentials are not accepted",
@@ -62,7 +60,7 @@ _REFUSALS: tuple[tuple[frozenset[str], str, str], ...] = (
     (
         frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"}),
         "the bucket is in another region",
-        "Set AWS_REGION to the bucket's.",
+        "Set AWS_DEFAULT_REGION to the bucket's.",
     ),
     (
         frozenset({"SlowDown", "ServiceUnavailable", "RequestTimeout", "InternalError", "500", "502", "503", "504"}),
@@ -111,8 +109,10 @@ class Bucket:
                 # Retries are left to AWS_MAX_ATTEMPTS and AWS_RETRY_MODE; botocore's own are five. Its 60 s to connect
                 # would make that five minutes for an address where nothing answers.
                 config = Config(connect_timeout=10, max_pool_connections=32)
+                # boto3 alone does not know the name that other programs and many a container have for it.
+                region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
                 try:
-                    self._client = boto3.Session(botocore_session=session).client("s3", config=config)
+                    self._client = boto3.Session(botocore_session=session).client("s3", region, config=config)
                 except ValueError as error:
                     raise SettingsError(
                         "The address of the bucket's server cannot be used",

@@ -13,12 +13,13 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import override
 
-from triage_assets.bucket_client import Bucket, code_of
+from triage_assets.bucket_client import NOT_ALLOWED, Bucket, code_of
 from triage_assets.bucket_conditions import PROBE, is_taken, prove_conditional_completion, prove_conditional_puts
 from triage_assets.bucket_upload import NewBucketObject
 from triage_assets.errors import StoreError, StoreUnwritable
@@ -40,6 +41,12 @@ _WRITES = "writes"
 # How many writers may get in between a put and the next look at the object without our put being forgotten.
 _REMEMBERED_WRITES = 32
 _MISSING = frozenset({"NoSuchKey", "404"})
+# What each request for the removal of unfinished uploads takes.
+_TO_REMOVE_UPLOADS = {
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "ListParts": "s3:ListMultipartUploadParts",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +193,7 @@ class BucketStore(Store):
                         removed.append(self._bucket.path(upload["Key"]))
         except (ClientError, BotoCoreError) as error:
             # They cost space and nothing else. Not every server lists them, and not everybody who writes may.
-            logger.warning(
-                "Unfinished uploads in %s/%s cannot be removed: %s. A rule of the bucket that aborts incomplete "
-                "multipart uploads does it as well.", self.location, prefix, error,
-            )  # fmt: skip
+            _warn_once(f"Unfinished uploads in {self.location} cannot be removed: {error}. {_remedy(error)}")
         return tuple(removed)
 
     def _look_up(self, key: str) -> "GetObjectOutputTypeDef | HeadObjectOutputTypeDef":
@@ -287,6 +291,21 @@ class BucketStore(Store):
 
     def _missing(self, path: str) -> StoreError:
         return StoreError(f"{self.location} has no {path}", do="Run `triage run` to produce it, or check TRIAGE_STORE.")
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Log it the first time that this process has to: each folder of a store is swept, for many a store is opened."""
+    logger.warning("%s", text)
+
+
+def _remedy(error: ClientError | BotoCoreError) -> str:
+    """What to do where unfinished uploads cannot be removed."""
+    rule = "a rule of the bucket that aborts incomplete multipart uploads"
+    needed = _TO_REMOVE_UPLOADS.get(error.operation_name) if isinstance(error, ClientError) else None
+    if isinstance(error, ClientError) and code_of(error) in NOT_ALLOWED and needed:
+        return f"Ask for {needed}, or for {rule}."
+    return f"{rule.capitalize()} does it as well."
 
 
 def _answered_at(answer: "ResponseMetadataTypeDef") -> datetime:

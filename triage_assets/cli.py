@@ -30,7 +30,8 @@ from triage_assets.console import (
     progress_bars,
     warn,
 )
-from triage_assets.errors import PackageError, ScoringError, SettingsError, TriageError
+from triage_assets.doctor_command import doctor
+from triage_assets.errors import ScoringError, SettingsError
 from triage_assets.exchange_commands import export_app, import_folder
 from triage_assets.model_commands import models_app
 from triage_assets.scoring.records import AUTO, FLOAT32, TORCH, RuntimeChoice
@@ -58,6 +59,7 @@ app.command("import")(import_folder)
 app.command()(viewer)
 app.command()(publish)
 app.command()(fetch)
+app.command()(doctor)
 
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Make the backlog the oldest so many sequences of each organization.")
@@ -305,51 +307,6 @@ def _demo_annotator(sequences: int) -> Iterator[None]:
         )
         console.print(f"Demo annotator with {sequences} sequences at {server.api_url}")
         yield
-
-
-@app.command()
-def doctor(
-    model: Annotated[
-        bool, typer.Option("--model", help="Measure each runtime instead: how fast it is, how far its scores move.")
-    ] = False,
-    path: Annotated[
-        Path | None, typer.Argument(metavar="[PATH]", help="With --model: a model.zip instead of TRIAGE_MODEL's.")
-    ] = None,
-) -> None:
-    """Check settings, annotator, store, model and what scores, and say what to do about each failure."""
-    from triage_assets.doctor import CHECKS
-
-    if path and not model:
-        raise typer.BadParameter("a path goes with --model")
-    if model:
-        with errors_as_sentences():
-            _compare_models(path)
-        return
-    failed = False
-    for name, check in CHECKS.items():
-        try:
-            console.print(f"ok    {name}: {escape(check())}")
-        except TriageError as error:
-            failed = True
-            console.print(f"[bold red]fails[/] {name}: {escape(str(error))}")
-            if name == "settings":
-                break
-    raise typer.Exit(1 if failed else 0)
-
-
-def _compare_models(path: Path | None) -> None:
-    from triage_assets.doctor import compare_model, configured, describe_missing_runtimes
-
-    failed = []
-    for package in (path,) if path else configured():
-        try:
-            for line in compare_model(package):
-                print(line)
-        except PackageError as error:
-            failed.append(str(error))
-    for line in describe_missing_runtimes():
-        print(line)
-    end(failed)
 
 
 if __name__ == "__main__":

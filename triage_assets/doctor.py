@@ -9,14 +9,18 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.configured_models import read_each
+from triage_assets.console import count_of
 from triage_assets.defs.resources import ModelsResource, open_client
-from triage_assets.errors import StoreUnwritable
+from triage_assets.errors import SettingsError, StoreError, StoreUnwritable
 from triage_assets.scoring.identity import read_identity
 from triage_assets.scoring.model_use import ModelUse, Permissions
 from triage_assets.scoring.records import AUTO, DETECTOR_ANNOTATOR, OPENVINO, TORCH
 from triage_assets.settings import Settings, load_settings, require_annotator
+from triage_assets.shards.catalog import load_catalog
 from triage_assets.store import open_store
+from triage_assets.worklists.records import FOLDER as WORKLISTS
 
 # A person waits. A run is more patient, because workers may be on their way.
 _CLUSTER_SECONDS = 5.0
@@ -59,6 +63,41 @@ def check_store() -> str:
     return f"{store.location} can be written; filled from {filled_from or 'nothing yet'}"
 
 
+def check_backlog() -> str:
+    """The store can be read, which is all that is done here, and has something to look at."""
+    store = open_store(load_settings().triage_store)
+    store.annotator()
+    keys = stored_keys(store)
+    if not keys:
+        raise StoreError(
+            "There is nothing to look at",
+            found=f"no backlog in {store.location}",
+            do="Check TRIAGE_STORE, down to the prefix; or bring a store there with `triage fetch`.",
+        )
+    catalogs = [catalog for key in keys if (catalog := load_catalog(store, key))]
+    n_shards = sum(len(catalog.shards) for catalog in catalogs)
+    is_split = next(iter(store.list(WORKLISTS)), None) is not None
+    contents = f"{count_of(len(keys), 'organization')}, {count_of(n_shards, 'shard')}"
+    return f"{store.location} can be read: {contents}, {'split' if is_split else 'not split yet'}"
+
+
+def check_page() -> str:
+    """The viewer is installed, and its page is built."""
+    try:
+        from triage_viewer import page_files
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            "The viewer is not installed", found=f"no module {error.name}", do="Install triage-assets[viewer]."
+        ) from None
+    if not (page_files.PAGE / "index.html").is_file():
+        raise SettingsError(
+            "The viewer's page is not built",
+            found=f"no index.html in {page_files.PAGE}",
+            do="Run `make setup` in the project's folder, or install a released wheel.",
+        )
+    return "the viewer is installed"
+
+
 def check_models() -> str:
     """Every model package loads and reproduces its own sanity checks."""
     from triage_assets.scoring.package import load_package
@@ -78,15 +117,15 @@ def check_scoring() -> str:
 
 
 def check_review() -> str:
-    """The review database can be written, or the next run can make or migrate it; this does neither."""
+    """The review database can be written, or can be made or migrated by who needs it; this does neither."""
     from triage_assets.review.versions import newest_version
     from triage_assets.review.watch import examine
 
     found = examine(load_settings().review_url, busy_seconds=_REVIEW_SECONDS)
     if found.version is None:
-        return f"{found.name} will be made by the next run"
+        return f"{found.name} will be made by the next run or viewer"
     if found.contents is None:
-        return f"{found.name} has version {found.version}; the next run migrates it to {newest_version()}"
+        return f"{found.name} has version {found.version}; the next run or viewer migrates it to {newest_version()}"
     state = "is in use by another writer" if found.is_in_use else "can be written"
     counts = f"{found.contents.n_groups} groups, {found.contents.n_decisions} decisions"
     return f"{found.name} {state}, version {found.version}; {counts}"
@@ -100,6 +139,14 @@ CHECKS: dict[str, Callable[[], str]] = {
     "review": check_review,
     "model": check_models,
     "scoring": check_scoring,
+}
+
+# What `triage viewer` takes, without a write anywhere.
+VIEWER_CHECKS: dict[str, Callable[[], str]] = {
+    "settings": check_settings,
+    "store": check_backlog,
+    "review": check_review,
+    "page": check_page,
 }
 
 

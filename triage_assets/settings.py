@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from triage_assets.errors import SettingsError
 from triage_assets.groups.records import IOU_THRESHOLD, Joining
 from triage_assets.scoring.records import AUTO, RuntimeChoice
+from triage_assets.store import check_location
 
 # What a browser or a client's library sets by itself, or this project reads with another meaning.
 _BROWSERS_HEADERS = frozenset(
@@ -102,6 +103,10 @@ class Settings(BaseSettings):
     @field_validator("triage_store")
     @classmethod
     def _expand_home(cls, value: str) -> str:
+        try:
+            check_location(value)
+        except SettingsError as error:
+            raise ValueError(f"expected {error.expected}") from None
         return value if "://" in value else str(Path(value).expanduser())
 
     @field_validator("triage_device")

@@ -4,6 +4,7 @@ What lives here: their options, their help and what they print. What does not: t
 """
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,3 +74,5 @@ def _print(report: "CopyReport", destination: str) -> None:
         f"Tables    {len(report.tables_copied):,} copied, {report.n_tables_held:,} held already "
         f"({describe_size(report.bytes_copied)} in all)"
     )
+    # Whole, because a mistyped address is a folder somewhere.
+    console.print(f"Into      {destination if '://' in destination else Path(destination).absolute()}", markup=False)

@@ -241,21 +241,30 @@ def path_parts(path: str) -> tuple[str, ...]:
     return parts
 
 
+def check_location(location: str) -> None:
+    """Refuse what is neither a folder nor ``s3://bucket/prefix``. Raises `SettingsError`.
+
+    With one slash it would be a folder named ``s3:``, in which nobody would look.
+    """
+    scheme, is_url, _ = location.partition("://")
+    if scheme == "s3" or not (is_url or location.lower().startswith("s3:")):
+        return
+    raise SettingsError(
+        "The address of a store is of a kind that is not known",
+        found=location,
+        expected="a folder or s3://bucket/prefix",
+        do="Correct the address (TRIAGE_STORE).",
+    )
+
+
 def open_store(location: str) -> Store:
     """The store at ``s3://bucket/prefix``, or in a folder. Nothing is read or created yet. Raises `SettingsError`."""
-    scheme, is_url, _ = location.partition("://")
+    check_location(location)
     # Both are built on this module, and what speaks to buckets takes a while to import.
-    if not is_url:
+    if "://" not in location:
         from triage_assets.folder_store import FolderStore
 
         return FolderStore(Path(location))
-    if scheme != "s3":
-        raise SettingsError(
-            "The address of a store is of a kind that is not known",
-            found=location,
-            expected="a folder or s3://bucket/prefix",
-            do="Correct the address (TRIAGE_STORE).",
-        )
     from triage_assets.bucket_store import BucketStore
 
     return BucketStore(location)

@@ -167,6 +167,13 @@ def test_whoever_may_only_read_is_told_so_by_whatever_writes(ran: Workplace, mon
     examined = " ".join(ran.triage("doctor", code=1).output.split())
     assert "to write also for s3:PutObject" in examined
     assert "It can be read, which is all that `triage viewer` needs" in examined
+    (ran.folder / "page").mkdir()
+    (ran.folder / "page" / "index.html").touch()
+    monkeypatch.setattr("triage_viewer.page_files.PAGE", ran.folder / "page")
+    for name in ("ANNOTATOR_API_URL", "ANNOTATOR_API_LOGIN", "ANNOTATOR_API_PASSWORD", "TRIAGE_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    examined = " ".join(ran.triage("doctor", "--viewer").output.split())
+    assert f"ok store: {LOCATION} can be read: " in examined
     assert contents(ran.store) == before
 
 

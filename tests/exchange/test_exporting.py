@@ -25,7 +25,7 @@ from triage_assets.exchange.selection import BUCKETS, Selection
 from triage_assets.exchange.tables import export_table
 from triage_assets.folder_store import FolderStore
 from triage_assets.scoring.records import DETECTOR_ANNOTATOR, FLOAT32
-from triage_assets.shards.catalog import load_catalog, tar_path
+from triage_assets.shards.catalog import index_path, load_catalog, tar_path
 from triage_assets.shards.packing import describe_live, pack_frames
 from triage_assets.store import Store, open_store
 from triage_assets.worklists.build import build_results
@@ -209,6 +209,17 @@ def test_a_folder_that_is_somewhere_already_is_not_exported_to(
     with pytest.raises(ExchangeError, match="nothing is ever overwritten"):
         export_table(store, Path(name), "csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "old", "store"]
+
+
+def test_a_shard_without_its_index_costs_what_it_may_hold_and_nothing_else(store: FolderStore, tmp_path: Path) -> None:
+    for which in (5, 6, 7):
+        fill(store, [make_sequence(which, (which * 10,))])
+    [_, damaged, _] = load_catalog(store, KEY).shards
+    store.delete(index_path(KEY, damaged.name))
+    report = export_frames(store, tmp_path / "out")
+    assert (report.n_sequences, report.n_frames, report.n_without_frames) == (2, 2, 0)
+    assert list(report.left_out) == [6]
+    assert f"perhaps because of shard {KEY}/{damaged.name}: its index" in report.left_out[6]
 
 
 @pytest.mark.parametrize("is_folder", [True, False])

@@ -16,10 +16,12 @@ from triage_assets.folder_store import FolderStore
 from triage_assets.shards.catalog import Catalog, catalog_path, index_path, load_catalog, load_frames, tar_path
 from triage_assets.shards.collection import GRACE, collect_retired
 from triage_assets.shards.compaction import CompactionReport, compact_shards
+from triage_assets.shards.merge_policy import plan_merges
 from triage_assets.shards.packing import describe_live, pack_frames
 from triage_assets.shards.reader import StoredSequence, read_sequence
 from triage_assets.shards.reindex import reindex_shards
 from triage_assets.shards.verify import check_layout, verify_shards
+from triage_assets.shards.writer import SEAL_BYTES
 from triage_assets.store import Store
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -101,6 +103,21 @@ def test_merging_all_at_once_or_one_after_the_other_ends_with_the_same_frames(st
     assert compact(store).n_retired == 0
 
 
+def test_what_would_be_merged_twice_is_merged_and_counted_once(place: Place) -> None:
+    store = place.store
+    for first, n_sequences in (
+        (1, 1),
+        (2, 1),
+        (3, 12),
+    ):  # the two are not worth merging with the twelve, but for at_most
+        pack_frames(store, KEY, make_backlog(n_sequences, first=first), Downloads())
+    assert plan_merges([shard.tar_bytes for shard in catalog_of(store).shards], SEAL_BYTES, 2) == ((0, 1),)
+    report = compact(store)
+    assert (report.n_retired, report.n_written, report.n_shards) == (3, 1, 1)
+    assert report.bytes_written == catalog_of(store).shards[0].tar_bytes
+    assert len(catalog_of(store).retired) == 3
+
+
 def test_nothing_is_read_or_written_while_shards_are_few(place: Place, store: Store) -> None:
     for shard in names(store):
         store.delete(index_path(KEY, shard))
@@ -141,6 +158,21 @@ def test_whoever_has_read_an_older_catalog_goes_on_reading_for_a_week(place: Pla
     assert verify_shards(store).leftovers == ()
 
 
+def test_what_the_catalog_gave_up_is_removed_at_once_and_what_it_does_not_know_by_a_sweep(
+    place: Place, store: Store
+) -> None:
+    compact(store)
+    unknown = tar_path(KEY, "000099-00000000")
+    store.write(unknown, b"of a run that died, or that is about to name it")
+    report = collect_retired(store, now=NOW, grace=timedelta(0))
+    left = {catalog_path(KEY), *(path(KEY, names(store)[0]) for path in (tar_path, index_path))}
+    assert set(place.objects()) - {unknown} == left
+    assert len(set(report.removed) - {unknown}) == 12
+    place.bury_writers()
+    collect_retired(store, now=NOW, grace=timedelta(0))
+    assert set(place.objects()) == left
+
+
 def test_the_viewer_shows_a_frame_whose_shard_was_merged_and_removed_since_it_looked(
     place: Place, store: Store
 ) -> None:
@@ -149,7 +181,6 @@ def test_the_viewer_shows_a_frame_whose_shard_was_merged_and_removed_since_it_lo
     image = library.read(frame)
     compact(store)
     assert library.read(frame) == image
-    place.bury_writers()
     collect_retired(store, now=NOW, grace=timedelta(0))
     assert store.size(tar_path(KEY, frame.shard)) is None
     assert library.read(frame) == image
@@ -232,7 +263,6 @@ def test_the_commands_say_what_they_did(store: Store, place: Place, monkeypatch:
     assert said.startswith("6 shards merged into 1 (")
     assert said.endswith("they stay for 7 days, until `triage shards gc`\n1 shard of 1 organization\n")
     assert triage("gc").startswith("0 merged shards given up (0 B), 0 files removed\n6 merged shards kept (")
-    place.bury_writers()
     said = triage("gc", "--days", "0")
     assert said.startswith("6 merged shards given up (")
     assert said.endswith(", 12 files removed\n")

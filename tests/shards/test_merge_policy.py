@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.compaction import SCENARIOS, Scenario, simulate
-from triage_assets.shards.merge_policy import choose_merge
+from triage_assets.shards.merge_policy import choose_merge, plan_merges
 
 KB, MB, GB = 1_000, 1_000_000, 1_000_000_000
 
@@ -40,6 +40,22 @@ def test_merging_as_chosen_ends_with_few_small_shards_and_none_too_large(most_sm
         sizes = [size for position, size in enumerate(sizes) if position not in chosen] + [merged]
     assert sum(2 * size < GB for size in sizes) <= most_small
     assert sum(sizes) == total
+
+
+@pytest.mark.parametrize("most_small", [1, 2, 10])
+def test_a_plan_ends_where_one_merge_after_the_other_does_and_writes_each_byte_once(most_small: int) -> None:
+    sizes = [((7 * number) % 97 + 1) * 3 * MB for number in range(300)]
+    one_by_one = sizes
+    while chosen := choose_merge(one_by_one, GB, most_small):
+        merged = sum(one_by_one[position] for position in chosen)
+        one_by_one = [size for position, size in enumerate(one_by_one) if position not in chosen] + [merged]
+    plan = plan_merges(sizes, GB, most_small)
+    merged_once = [position for positions in plan for position in positions]
+    assert len(merged_once) == len(set(merged_once))
+    left = [size for position, size in enumerate(sizes) if position not in merged_once]
+    at_once = left + [sum(sizes[position] for position in positions) for positions in plan]
+    assert sorted(at_once) == sorted(one_by_one)
+    assert plan_merges(at_once, GB, most_small) == ()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

@@ -10,7 +10,15 @@ import pytest
 
 from tests.stores import Place
 from triage_assets.errors import NewerFormat, ShardError, TriageError
-from triage_assets.shards.catalog import ShardEntry, catalog_path, index_path, load_catalog, load_frames, tar_path
+from triage_assets.shards.catalog import (
+    ShardEntry,
+    catalog_path,
+    find_frames,
+    index_path,
+    load_catalog,
+    load_frames,
+    tar_path,
+)
 from triage_assets.shards.packing import pack_frames
 from triage_assets.shards.reindex import reindex_shards
 from triage_assets.shards.verify import check_layout, verify_shards
@@ -142,6 +150,22 @@ def test_a_missing_index_is_named(store: Store) -> None:
     for fault in (only_fault(store), check_layout(store, KEY) or ""):
         assert shards(store)[2].name in fault
         assert "triage shards reindex" in fault
+
+
+def test_what_is_in_other_shards_is_found_beside_one_without_an_index(store: Store) -> None:
+    whole = load_frames(store, KEY)
+    store.delete(index_of(store, 1))
+    damaged = shards(store)[1].name
+    found = find_frames(store, KEY)
+    assert found.rows.equals(whole.filter(pa.compute.not_equal(whole["shard"], damaged)))
+    assert list(found.damaged) == [damaged]
+    with pytest.raises(ShardError, match=f"{damaged}.* is missing.*`triage shards reindex`.*`triage fetch` again"):
+        load_frames(store, KEY)
+    for number in (0, 2):
+        turn_bit(store, index_of(store, number), 200)
+    nothing = find_frames(store, KEY, ["detection_id"])
+    assert (nothing.rows.column_names, len(nothing.rows)) == (["detection_id", "shard"], 0)
+    assert list(nothing.damaged) == [shard.name for shard in shards(store)]
 
 
 def test_a_missing_shard_is_named(store: Store) -> None:

@@ -23,7 +23,7 @@ from triage_assets.exchange.selection import RECORD, RESULTS, Selection, StoredW
 from triage_assets.progress import Progress, report_progress
 from triage_assets.scoring.files.tables import sequence_key
 from triage_assets.scoring.predictions import iter_details
-from triage_assets.shards.catalog import load_frames
+from triage_assets.shards.catalog import find_frames
 from triage_assets.shards.meta import META_NAME
 from triage_assets.shards.reader import read_meta, read_sequence
 from triage_assets.store import Store
@@ -152,7 +152,7 @@ class _SequenceWriter:
                     continue
                 seen.add(sequence.id)
                 try:
-                    yield sequence, self._write(sequence, stage, key, frames.rows(sequence.id))
+                    yield sequence, self._write(sequence, stage, key, frames.rows(sequence))
                 except (ShardError, StoreError) as error:
                     self._left_out[sequence.id] = str(error)
                 self._progress("sequences", len(seen), None if chosen is None else len(chosen))
@@ -186,13 +186,26 @@ class _FramesBySequence:
     """The index rows of an organization's live frames, by sequence."""
 
     def __init__(self, store: Store, key: str) -> None:
-        frames = load_frames(store, key)
+        found = find_frames(store, key)
+        frames, self._faults = found.rows, tuple(found.damaged.values())
         self._ids = frames["sequence_id"].to_numpy()
         order = np.argsort(self._ids, kind="stable")
         self._frames = frames.take(pa.array(order))
         self._ids = self._ids[order]
 
-    def rows(self, sequence_id: int) -> pa.Table:
-        """All rows of a sequence, in the order of its shard's index."""
-        start, end = np.searchsorted(self._ids, [sequence_id, sequence_id + 1]).tolist()
-        return self._frames.slice(start, end - start)
+    def rows(self, sequence: Sequence) -> pa.Table:
+        """All rows of a sequence, in the order of its shard's index.
+
+        Raises `ShardError` where a frame is not there and a shard whose index cannot be read may have it.
+        """
+        start, end = np.searchsorted(self._ids, [sequence.id, sequence.id + 1]).tolist()
+        rows = self._frames.slice(start, end - start)
+        if self._faults and not {each.id for each in sequence.detections} <= set(rows["detection_id"].to_pylist()):
+            first = self._faults[0]
+            raise ShardError(
+                f"not all of its frames are found, perhaps because of {first.what}",
+                found=first.found,
+                expected=first.expected,
+                do=first.do,
+            )
+        return rows

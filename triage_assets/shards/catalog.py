@@ -27,6 +27,7 @@ FRAMES_SCHEMA = INDEX_SCHEMA.append(pa.field("shard", pa.string(), nullable=Fals
 
 _SHARD_NAME = re.compile(r"\d{6,}-[0-9a-f]{8}")
 REINDEX = "Run `triage shards reindex`."
+_MEND = "Run `triage shards reindex`; of a store that was fetched, `triage fetch` again."
 
 
 class ShardEntry(BaseModel):
@@ -246,7 +247,7 @@ def load_index(
     path = index_path(organization_key, shard.name)
     data = store.read_or_none(path)
     if data is None:
-        raise ShardError(f"shard {organization_key}/{shard.name}: its index {path} is missing", do=REINDEX)
+        raise ShardError(f"shard {organization_key}/{shard.name}: its index {path} is missing", do=_MEND)
     digest = hashlib.sha256(data).hexdigest()
     if digest != shard.index_sha256:
         decode_index(store, path, data, ["sequence_id"])  # a newer format is another matter than damage
@@ -254,7 +255,7 @@ def load_index(
             f"shard {organization_key}/{shard.name}: its index is not the one that the catalog names",
             found=f"sha256 {digest}",
             expected=shard.index_sha256,
-            do=REINDEX,
+            do=_MEND,
         )
     return decode_index(store, path, data, columns)
 
@@ -268,15 +269,44 @@ def load_frames(
     newest shard's rows are live. Rows are by shard, then as in its index. With ``catalog`` it is the one that was read
     before. Raises `ShardError`, and `NewerFormat`.
     """
+    found = find_frames(store, organization_key, columns, catalog=catalog)
+    for fault in found.damaged.values():
+        raise fault
+    return found.rows
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFrames:
+    """What can be found of an organization's frames: the rows of `load_frames`, but for those in ``damaged`` shards.
+
+    ``damaged`` says of each shard whose index cannot be read, by name, what is wrong. Which sequences it holds is not
+    known: it may have newer rows of those in ``rows``, and all those of others.
+    """
+
+    rows: pa.Table
+    damaged: Mapping[str, ShardError]
+
+
+def find_frames(
+    store: Store, organization_key: str, columns: Sequence[str] | None = None, *, catalog: Catalog | None = None
+) -> FoundFrames:
+    """What `load_frames` finds, also where some indexes cannot be read.
+
+    Raises `ShardError` for a catalog that cannot, and `NewerFormat`.
+    """
     wanted = [name for name in columns if name != "shard"] if columns is not None else INDEX_SCHEMA.names
     schema = pa.schema([FRAMES_SCHEMA.field(name) for name in [*wanted, "shard"]])
     catalog = catalog or load_catalog(store, organization_key)
-    shards = catalog.shards if catalog else ()
-    if not shards:
-        return schema.empty_table()
     read = list(dict.fromkeys([*wanted, "sequence_id"]))
-    parts = {shard.name: load_index(store, organization_key, shard, read) for shard in shards}
-    return live_rows(parts).select(schema.names).cast(schema)
+    parts: dict[str, pa.Table] = {}
+    damaged: dict[str, ShardError] = {}
+    for shard in catalog.shards if catalog else ():
+        try:
+            parts[shard.name] = load_index(store, organization_key, shard, read)
+        except ShardError as fault:
+            damaged[shard.name] = fault
+    rows = live_rows(parts).select(schema.names).cast(schema) if parts else schema.empty_table()
+    return FoundFrames(rows, damaged)
 
 
 def live_rows(indexes: Mapping[str, pa.Table]) -> pa.Table:

@@ -13,9 +13,12 @@ from triage_assets.shards.catalog import (
     Catalog,
     RetiredShard,
     change_catalog,
+    index_path,
+    live_objects,
     load_catalog,
     stored_organizations,
     sweep_leftovers,
+    tar_path,
 )
 from triage_assets.store import Store
 
@@ -41,7 +44,7 @@ def collect_retired(
 ) -> CollectionReport:
     """Remove the shards that were merged into others at least ``grace`` ago, and what dead runs left behind.
 
-    In a bucket, files younger than a day wait for it. Raises `StoreError` where the store cannot be read or written.
+    Raises `StoreError` where the store cannot be read or written.
     """
     keys = stored_organizations(store) if organization_keys is None else tuple(organization_keys)
     collected: list[RetiredShard] = []
@@ -50,7 +53,9 @@ def collect_retired(
     faults: dict[str, str] = {}
     for key in keys:
         try:
-            collected += forget_retired(store, key, now=now, grace=grace)
+            given_up = forget_retired(store, key, now=now, grace=grace)
+            collected += given_up
+            removed += _remove_files(store, key, given_up)
             removed += sweep_leftovers(store, key)
             catalog = load_catalog(store, key)
         except (ShardError, NewerFormat) as fault:
@@ -58,6 +63,21 @@ def collect_retired(
             continue
         kept += catalog.retired if catalog else ()
     return CollectionReport(tuple(collected), tuple(removed), tuple(kept), faults)
+
+
+def _remove_files(store: Store, organization_key: str, shards: Iterable[RetiredShard]) -> list[str]:
+    """Remove what shards consist of that were given up by name, unless they were brought back since; the paths.
+
+    A sweep of a bucket waits a day for a writer that may yet name what it finds. Of these it is known.
+    """
+    removed = []
+    for shard in shards:
+        for path in (index_path(organization_key, shard.name), tar_path(organization_key, shard.name)):
+            catalog = load_catalog(store, organization_key)
+            if catalog is not None and path not in live_objects(catalog) and store.size(path) is not None:
+                store.delete(path)
+                removed.append(path)
+    return removed
 
 
 def forget_retired(

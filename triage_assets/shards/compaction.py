@@ -27,7 +27,7 @@ from triage_assets.shards.catalog import (
     sweep_leftovers,
 )
 from triage_assets.shards.format import BLOCK
-from triage_assets.shards.merge_policy import MOST_SMALL, choose_merge
+from triage_assets.shards.merge_policy import MOST_SMALL, plan_merges
 from triage_assets.shards.new_shard import NewShard, Overtaken, encode_members, open_shard, shares_sequences
 from triage_assets.shards.scan import ScannedSequence, scanned_rows
 from triage_assets.shards.verify import ShardCheck
@@ -44,7 +44,7 @@ class CompactionReport:
     """What was merged. ``unmerged`` says what is wrong with each shard, as organization and name, that cannot be read.
 
     Where it is the catalog that cannot, that is said of the organization.
-    ``n_shards`` are live afterwards, ``n_retired`` were replaced, ``n_written`` took their place.
+    ``n_shards`` are live afterwards, ``n_retired`` of before were replaced, ``n_written`` took their place.
     """
 
     n_organizations: int
@@ -64,7 +64,7 @@ def compact_shards(
     most_small: int = MOST_SMALL,
     progress: Progress | None = None,
 ) -> CompactionReport:
-    """Merge the small shards of the named organizations, or of all, as far as `choose_merge` finds too many of them.
+    """Merge the small shards of the named organizations, or of all, as far as `plan_merges` finds too many of them.
 
     Every byte of a shard is proven while it is copied, and each merge is live before the next begins. A shard with any
     fault is left as it is, and the others are merged. Memory is that of one sequence, of the merged shard's index and a
@@ -83,9 +83,9 @@ def compact_shards(
     return CompactionReport(
         n_organizations=len(keys),
         n_shards=sum(each.n_shards for each in organizations),
-        n_retired=sum(each.n_retired for each in organizations),
-        n_written=sum(len(each.written) for each in organizations),
-        bytes_written=sum(entry.tar_bytes for each in organizations for entry in each.written),
+        n_retired=sum(len(each.retired - each.written.keys()) for each in organizations),
+        n_written=sum(len(each.written.keys() - each.retired) for each in organizations),
+        bytes_written=sum(entry.tar_bytes for each in organizations for entry in each.written.values()),
         unmerged=unmerged,
     )
 
@@ -110,8 +110,8 @@ class _Organization:
     most_small: int
     progress: Progress
     n_shards: int = 0
-    n_retired: int = 0
-    written: list[ShardEntry] = field(default_factory=list)
+    retired: set[str] = field(default_factory=set)
+    written: dict[str, ShardEntry] = field(default_factory=dict)
     faults: dict[str, TriageError] = field(default_factory=dict)
     _ids: dict[str, _Ids] = field(default_factory=dict)
 
@@ -124,8 +124,8 @@ class _Organization:
         is_alone = True
         while is_alone and catalog is not None and (due := self._due(catalog)):
             try:
-                if self._read_ids(catalog):
-                    self._merge(catalog, due)
+                for sources in due:
+                    self._merge(catalog, sources)
             except _Damaged as damaged:
                 logger.warning("%s/%s is not merged: %s", self.key, damaged.shard, damaged.fault)
                 self.faults[damaged.shard] = damaged.fault
@@ -135,8 +135,8 @@ class _Organization:
             catalog = load_catalog(self.store, self.key)
         self.n_shards = len(catalog.shards) if catalog else 0
 
-    def _due(self, catalog: Catalog) -> tuple[ShardEntry, ...]:
-        """The shards to merge now, oldest first.
+    def _due(self, catalog: Catalog) -> list[list[ShardEntry]]:
+        """The shards to merge now, those that become one together and oldest first.
 
         What a merged shard holds is as new as the newest that went into it. So none is merged with others across one
         whose sequences are not known, because that is damaged: it may hold newer frames of a sequence than they do.
@@ -148,28 +148,28 @@ class _Organization:
             number = shard_number(shard.name)
             if shard.name not in self.faults and number not in borders:
                 stretches.setdefault(int(np.searchsorted(borders, number)), []).append(shard)
-        for stretch in stretches.values():
-            chosen = choose_merge([shard.tar_bytes for shard in stretch], self.largest, self.most_small)
-            if chosen:
-                return tuple(stretch[position] for position in sorted(chosen))
-        return ()
+        return [
+            [stretch[position] for position in positions]
+            for stretch in stretches.values()
+            for positions in plan_merges([shard.tar_bytes for shard in stretch], self.largest, self.most_small)
+        ]
 
-    def _read_ids(self, catalog: Catalog) -> bool:
-        """Which sequences each shard holds; False where an index cannot be read, so that less may be due."""
-        n_faults = len(self.faults)
+    def _read_ids(self, catalog: Catalog) -> None:
+        """Which sequences each shard holds. Raises `_Damaged` for an index that cannot be read: less may be due."""
         for shard in catalog.shards:
             if shard.name not in self._ids and shard.name not in self.faults:
                 try:
                     table = load_index(self.store, self.key, shard, ["sequence_id"])
                 except (ShardError, NewerFormat) as fault:
-                    logger.warning("%s/%s is not merged: %s", self.key, shard.name, fault)
-                    self.faults[shard.name] = fault
-                else:
-                    self._ids[shard.name] = np.unique(table["sequence_id"].to_numpy())
-        return len(self.faults) == n_faults
+                    raise _Damaged(shard.name, fault) from None
+                self._ids[shard.name] = np.unique(table["sequence_id"].to_numpy())
 
-    def _merge(self, catalog: Catalog, sources: Sequence[ShardEntry]) -> None:
+    def _merge(self, planned: Catalog, sources: Sequence[ShardEntry]) -> None:
         """Put one shard in the place of several. Raises `_Damaged`, `Overtaken`, `ObjectExists`."""
+        catalog = load_catalog(self.store, self.key) or Catalog(organization_key=self.key)
+        if catalog.dropped != planned.dropped or not all(source in catalog.shards for source in sources):
+            raise Overtaken
+        self._read_ids(catalog)
         live = {source.name: self._live_sequences(catalog, source) for source in sources}
         switch = _Switch(self.store, self.key, catalog, sources, self.now)
         if any(map(len, live.values())):
@@ -183,11 +183,11 @@ class _Organization:
             except BaseException:
                 new.close()
                 raise
-            self.written.append(new.seal(switch))
+            self.written[new.name] = new.seal(switch)
             self._ids[new.name] = np.unique(np.concatenate(list(live.values())))
         else:
             change_catalog(self.store, self.key, switch)
-        self.n_retired += len(sources)
+        self.retired.update(source.name for source in sources)
 
     def _live_sequences(self, catalog: Catalog, source: ShardEntry) -> _Ids:
         """Which of a shard's sequences no newer shard holds."""

@@ -5,6 +5,7 @@ merging (`compaction`). docs/decisions/0015 has the evidence for the numbers.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 MOST_SMALL = 10
 _REWRITES = 4
@@ -29,3 +30,17 @@ def choose_merge(sizes: Sequence[int], largest: int, most_small: int = MOST_SMAL
         if size * k <= _REWRITES * (total - size):
             chosen = k + 1
     return tuple(position for _, position in small[:chosen])
+
+
+def plan_merges(sizes: Sequence[int], largest: int, most_small: int = MOST_SMALL) -> tuple[tuple[int, ...], ...]:
+    """The positions of the shards to make each one shard of, so that `choose_merge` then finds nothing to do.
+
+    The shards are those that merging as it chooses, again and again, ends with. A byte is written for the last of its
+    merges alone.
+    """
+    pieces: list[tuple[tuple[int, ...], int]] = [((position,), size) for position, size in enumerate(sizes)]
+    while chosen := choose_merge([size for _, size in pieces], largest, most_small):
+        merged = [pieces[each] for each in chosen]
+        pieces = [piece for place, piece in enumerate(pieces) if place not in set(chosen)]
+        pieces.append((tuple(sorted(chain(*(each for each, _ in merged)))), sum(size for _, size in merged)))
+    return tuple(positions for positions, _ in pieces if len(positions) > 1)
