@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from moto.s3.models import S3Backend
 
 WRITER, READER, STRANGER, EXPIRED, UNKNOWN = "AKIDWRITER", "AKIDREADER", "AKIDSTRANGER", "AKIDEXPIRED", "AKIDUNKNOWN"
+LOGGER = "AKIDLOGGER"  # may do anything below the prefix dagster-logs/, and nothing else
 PLAIN, FORGETFUL, OLD = "plain", "ignores-conditions", "refuses-conditions"
 _CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH")
 _App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -169,7 +170,9 @@ class S3Server:
             return _refuse(*self.faults.refusals[key])
         if key == UNKNOWN:
             return _refuse("InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist.")
-        if key == STRANGER or (key == READER and is_write):
+        below = request.path.removeprefix("/").partition("/")[2] or request.args.get("prefix", "")
+        is_others = key == LOGGER and not below.startswith("dagster-logs/")
+        if key == STRANGER or is_others or (key == READER and is_write):
             return _refuse("AccessDenied", 403, "Access Denied")
         if request.path.split("/")[1] == OLD and is_write and any(name in request.environ for name in _CONDITIONS):
             return _refuse("NotImplemented", 501, "A header you provided implies functionality that is not implemented")

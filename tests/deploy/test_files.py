@@ -144,6 +144,40 @@ def test_only_who_pulls_knows_the_annotator() -> None:
     assert told == ["code"]
 
 
+@pytest.mark.parametrize(
+    ("name", "access_key"),
+    [
+        ("code", None),  # passed on as it is: the producer's
+        ("daemon", "${LOGS_AWS_ACCESS_KEY_ID:-}"),  # what backfills say is put by it
+        ("webserver", "${LOGS_AWS_ACCESS_KEY_ID:-}"),  # it shows what steps print
+        ("viewer", "${READER_AWS_ACCESS_KEY_ID:-}"),
+        ("dask-worker", "${READER_AWS_ACCESS_KEY_ID:-}"),  # the run writes what it scores
+        ("dask-scheduler", "none"),
+        ("prepare", "none"),
+        ("postgres", "none"),
+    ],
+)
+def test_a_service_has_the_keys_of_somebody_who_may_do_no_more_than_it_needs(name: str, access_key: str | None) -> None:
+    given = SERVICES[name].get("environment", {})
+    assert given.get("AWS_ACCESS_KEY_ID", "none") == access_key
+    assert given.get("AWS_SECRET_ACCESS_KEY", "none") == (
+        access_key and access_key.replace("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+    )
+    assert ("AWS_SESSION_TOKEN" in given) == (access_key is None)  # another's would not fit
+
+
+def test_only_runs_have_the_secrets_of_runs_in_a_cluster() -> None:
+    told = {
+        "runs": VALUES["dagster-user-deployments"]["deployments"][0]["envSecrets"],
+        **{part: VALUES[part]["envSecrets"] for part in ("dagsterWebserver", "dagsterDaemon")},
+    }
+    assert {part: [secret["name"] for secret in secrets] for part, secrets in told.items()} == {
+        "runs": ["triage-review", "triage-runs"],
+        "dagsterWebserver": ["triage-logs"],
+        "dagsterDaemon": ["triage-logs"],
+    }
+
+
 @pytest.mark.parametrize("missing", ["DAGSTER_PG_PASSWORD", "DAGSTER_READER_PASSWORD", "REVIEW_PG_PASSWORD"])
 def test_no_role_is_made_where_a_password_is_missing(missing: str) -> None:
     names = {"DAGSTER_PG_PASSWORD", "DAGSTER_READER_PASSWORD", "REVIEW_PG_PASSWORD"} - {missing}

@@ -26,12 +26,14 @@ from dagster._cli import cli as dagster_cli
 from tests.databases import PostgresServer, find_postgres, serve_postgres
 from tests.e2e.conftest import Workplace, demo_annotator, make_workplace  # noqa: F401
 from tests.e2e.readings import read_lists
-from tests.s3_server import PLAIN, READER, S3Server, become
+from tests.s3_server import LOGGER, PLAIN, READER, S3Server
 from triage_assets.errors import SettingsError
 from triage_assets.orchestrate import open_instance
 from triage_assets.store import open_store
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+COMPOSED = {name for service in SERVICES.values() for name in service.get("environment", {})}
 PROGRAMS = {
     "dagster": "dagster",
     "dagster-daemon": "dagster._daemon",
@@ -63,13 +65,18 @@ class Deployment:
     code_port: int
     processes: list[subprocess.Popen[bytes]]
 
-    def start(self, *command: str | int) -> None:
-        """A service; what it says is in a file of its own."""
-        log = self.workplace.folder / f"{len(self.processes)}-{command[0]}.log"
+    def start(self, service: str, *command: str | int) -> None:
+        """A service with its variables of the compose file and no others; what it says is in a file of its own."""
+        log = self.workplace.folder / f"{service}.log"
         words = [sys.executable, "-m", PROGRAMS[str(command[0])], *map(str, command[1:])]
         with log.open("wb") as said:
             process = subprocess.Popen(
-                words, cwd=self.workplace.folder, stdout=said, stderr=said, start_new_session=True
+                words,
+                cwd=self.workplace.folder,
+                env=_variables_of(service),
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
             )
         self.processes.append(process)
 
@@ -159,12 +166,24 @@ def _environment(home: Path, port: int) -> Mapping[str, str]:
         "TRIAGE_STORE": f"s3://{PLAIN}/triage",
         "TRIAGE_REVIEW_DB": f"postgresql://review@127.0.0.1:{port}/review",
         "PGPASSWORD": PASSWORDS["REVIEW_PG_PASSWORD"],
+        **{f"{who}_AWS_ACCESS_KEY_ID": key for who, key in (("READER", READER), ("LOGS", LOGGER))},
+        **{f"{who}_AWS_SECRET_ACCESS_KEY": "secret" for who in ("READER", "LOGS")},
     }
+
+
+def _variables_of(service: str) -> dict[str, str]:
+    """This process's, less what the compose file gives others alone, and with the keys that it gives this service."""
+    given = SERVICES[service]["environment"]
+    kept = {name: value for name, value in os.environ.items() if name not in COMPOSED or name in given}
+    for name, value in given.items():
+        if name.startswith("AWS_") and value is not None:
+            kept[name] = os.environ[value.removeprefix("${").removesuffix(":-}")]
+    return kept
 
 
 def is_well(service: str, port: int) -> bool:
     """What the health check of the compose file finds out, asking another port of this machine."""
-    *_, script = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"][service]["healthcheck"]["test"]
+    *_, script = SERVICES[service]["healthcheck"]["test"]
     try:
         exec(re.sub(r"(?<=127.0.0.1:)\d+", str(port), script))
     except OSError:
@@ -177,19 +196,18 @@ def test_services_that_start_at_once_on_empty_databases_come_up_and_keep_everyth
 ) -> None:
     page, people = free_port(), free_port()
     workspace = deployment.home / "workspace.yaml"
-    deployment.start(
-        "dagster", "api", "grpc", "-h", "127.0.0.1", "-p", deployment.code_port, "-m", "triage_assets.definitions"
-    )
-    deployment.start("dagster-daemon", "run", "--workspace", workspace)
-    deployment.start("dagster-webserver", "--host", "127.0.0.1", "--port", page, "--workspace", workspace)
+    location = ("-h", "127.0.0.1", "-p", deployment.code_port, "-m", "triage_assets.definitions")
+    deployment.start("code", "dagster", "api", "grpc", *location)
+    deployment.start("daemon", "dagster-daemon", "run", "--workspace", workspace)
+    at = ("--host", "127.0.0.1", "--port", page)
+    deployment.start("webserver", "dagster-webserver", *at, "--workspace", workspace)
     deployment.wait_until(lambda: is_well("webserver", page), "Dagster's page answers")
     output = deployment.workplace.triage("run").output
     assert set.union(*read_lists(deployment.workplace.store).values()) == deployment.workplace.backlog_ids()
     migrated = CliRunner().invoke(dagster_cli, ["instance", "migrate"], catch_exceptions=False).output
     assert "Running migration" in migrated
 
-    # The viewer, with less than the others: it may read what Dagster remembers, and the bucket.
-    become(monkeypatch, READER)
+    # The viewer, which may read what Dagster remembers, and the bucket.
     monkeypatch.setenv("DAGSTER_PG_USER", "dagster_reader")
     monkeypatch.setenv("DAGSTER_PG_PASSWORD", PASSWORDS["DAGSTER_READER_PASSWORD"])
     monkeypatch.setenv("TRIAGE_TRUSTED_PROXIES", "127.0.0.1")
@@ -197,7 +215,7 @@ def test_services_that_start_at_once_on_empty_databases_come_up_and_keep_everyth
     with open_instance() as instance, pytest.raises(Exception, match="permission denied"):
         instance.add_dynamic_partitions("organizations", ["somebody"])
     written = len(s3.writes)
-    deployment.start("triage", "viewer", "--port", people, "--allowed-host", "triage.example.org")
+    deployment.start("viewer", "triage", "viewer", "--port", people, "--allowed-host", "triage.example.org")
     deployment.wait_until(lambda: is_well("viewer", people), "the viewer answers")
     seen: dict[str, Any] = {}
 
@@ -212,9 +230,17 @@ def test_services_that_start_at_once_on_empty_databases_come_up_and_keep_everyth
     deployment.wait_until(sees_dagster, "the viewer sees the daemon")
     assert seen["worklists"]["events"]["last"]["run_state"] == "success"
 
+    # Dagster's page, which may use nothing of the bucket but what was printed.
+    def printed() -> list[str]:
+        return [key for key in s3.stored_keys() if key.startswith("dagster-logs/storage/") and key.endswith("err")]
+
+    deployment.wait_until(lambda: printed() != [], "something that was printed is in the bucket")
+    path = printed()[0].removeprefix("dagster-logs/storage/").replace(".err", "/err")
+    shown = httpx.get(f"http://127.0.0.1:{page}/logs/{path}", timeout=GIVE_UP_SECONDS)
+    assert (shown.status_code, shown.content) == (200, s3.backend.buckets[PLAIN].keys[printed()[0]].value)
+
     assert deployment.count("dagster", "SELECT count(*) FROM runs WHERE status = 'SUCCESS'") >= 4
     assert deployment.count("review", "SELECT count(*) FROM sequence_groups") > 0
-    assert any(key.startswith("dagster-logs/") for key in s3.stored_keys())
     assert [each for each in s3.writes[written:] if "dagster-logs/" not in each] == []
     kept = b"".join(key.value for key in s3.backend.buckets[PLAIN].keys.values())
     kept += deployment.dump("dagster") + deployment.dump("review")
