@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect, sync_playwright
@@ -141,15 +142,24 @@ def open_page(browser: Browser) -> OpenPage:
     return open_one
 
 
-def hold_requests(page: Page, pattern: str) -> list[Route]:
-    """The requests of that address from now on, which wait until the test answers them."""
+@contextmanager
+def held_request(page: Page, pattern: str) -> Iterator[Callable[[Mapping[str, Any] | None], None]]:
+    """What is done inside asks at that address; the answer waits until the test gives it, None for the server's own."""
     held: list[Route] = []
 
     def hold(route: Route) -> None:
         held.append(route)
 
+    def answer(reply: Mapping[str, Any] | None) -> None:
+        [route] = held
+        if reply is None:
+            route.continue_()
+        else:
+            route.fulfill(**reply)
+
     page.route(pattern, hold)
-    return held
+    with page.expect_request(pattern):
+        yield answer
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.viewer.page.axe import serious_findings
-from tests.viewer.page.conftest import OpenPage, hold_requests
+from tests.viewer.page.conftest import OpenPage, held_request
 from tests.viewer.page.people_at_groups import (
     annotate,
     change_group,
@@ -103,31 +103,26 @@ def test_arrows_are_the_players_and_a_label_is_given_from_its_slider(
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("reply", "said"),
     [
         ({"status": 412, "json": {"detail": "It changed."}}, "was not saved: It changed."),
         (None, "is saved."),  # as the server answers
     ],
 )
 def test_whoever_left_before_the_answer_is_told_where_they_are(
-    address: str, group: dict[str, Any], open_page: OpenPage, answer: dict[str, Any] | None, said: str
+    address: str, group: dict[str, Any], open_page: OpenPage, reply: dict[str, Any] | None, said: str
 ) -> None:
     first = ids(group)[0]
     with open_page(f"{address}/annotate/{first}", expects=CHANGED) as page:
-        waiting = hold_requests(page, "**/api/v1/annotations/sequences/*")
         shows(page, first)
         page.keyboard.press("a")
-        with page.expect_request("**/api/v1/annotations/sequences/*"):
+        with held_request(page, "**/api/v1/annotations/sequences/*") as answer:
             page.keyboard.press("Enter")
         page.get_by_role("link", name="Run", exact=True).click()
         expect(page.get_by_role("heading", name="Run", exact=True)).to_be_visible()
-        [route] = waiting
-        if answer is None:
-            route.continue_()
-        else:
-            route.fulfill(**answer)
+        answer(reply)
         expect(page.get_by_text(f"Sequence {first} {said}")).to_be_visible()
-    assert labels_of(address, first) == (["antenna"] if answer is None else [])
+    assert labels_of(address, first) == (["antenna"] if reply is None else [])
 
 
 def test_a_refusal_that_comes_after_the_next_is_shown_names_its_own(
@@ -135,14 +130,13 @@ def test_a_refusal_that_comes_after_the_next_is_shown_names_its_own(
 ) -> None:
     first, following, _ = ids(group)
     with open_page(f"{address}/annotate/{first}?queue=group%3Fgroup%3D{group['id']}", expects=CHANGED) as page:
-        waiting = hold_requests(page, "**/api/v1/annotations/sequences/*")
         shows(page, first)
         page.keyboard.press("a")
-        with page.expect_request("**/api/v1/annotations/sequences/*"):
+        with held_request(page, "**/api/v1/annotations/sequences/*") as answer:
             page.keyboard.press("Enter")
         page.keyboard.press("s")
         shows(page, following)
-        waiting[0].fulfill(status=412, json={"detail": "It changed."})
+        answer({"status": 412, "json": {"detail": "It changed."}})
         expect(page.get_by_text(f"Sequence {first} was not saved: It changed.")).to_be_visible()
         page.keyboard.press("z")
         shows(page, first)
@@ -388,3 +382,18 @@ def test_a_server_that_was_away_is_saved_to_once_it_is_back(
             pass
         page.keyboard.press("Enter")
         expect(page.get_by_text(f"Saved sequence {first}: antenna.")).to_be_visible()
+
+
+def test_what_somebody_said_already_is_not_decided_twice(
+    address: str, group: dict[str, Any], open_page: OpenPage
+) -> None:
+    first, following, _ = ids(group)
+    annotate(address, first, false_positive_type="antenna")
+    revision = get_standing(address, first)["annotation"]["revision"]
+    with open_page(f"{address}/annotate/{first}?queue=group%3Fgroup%3D{group['id']}") as page:
+        shows(page, first)
+        expect(page.get_by_role("radio", name="antenna", exact=True)).to_be_checked()
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(f"Sequence {first} is labelled so already.")).to_be_visible()
+        shows(page, following)
+    assert get_standing(address, first)["annotation"]["revision"] == revision

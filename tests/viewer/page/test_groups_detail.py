@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.viewer.page.axe import serious_findings
-from tests.viewer.page.conftest import OpenPage, hold_requests
+from tests.viewer.page.conftest import OpenPage, held_request
 from tests.viewer.page.people_at_groups import (
     annotate,
     change_group,
@@ -128,28 +128,23 @@ def test_one_label_goes_to_every_member_that_is_not_locked(
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("reply", "said"),
     [
         ({"status": 503, "json": {"detail": "Not now."}}, "were not labelled: Not now."),
         (None, "3 members labelled."),  # as the server answers
     ],
 )
 def test_whoever_left_a_group_is_told_how_its_labelling_ended(
-    address: str, group: dict[str, Any], open_page: OpenPage, answer: dict[str, Any] | None, said: str
+    address: str, group: dict[str, Any], open_page: OpenPage, reply: dict[str, Any] | None, said: str
 ) -> None:
     with open_page(f"{address}/groups/{group['id']}", expects=("503",)) as page:
-        waiting = hold_requests(page, "**/api/v1/annotations/sequences/bulk")
         choose_label(page, "antenna")
         page.get_by_role("button", name="Label 3 members as antenna").click()
-        with page.expect_request("**/api/v1/annotations/sequences/bulk"):
+        with held_request(page, "**/api/v1/annotations/sequences/bulk") as answer:
             page.get_by_role("dialog").get_by_role("button", name="Label 3 members").click()
         page.get_by_role("link", name="Run", exact=True).click()
         expect(page.get_by_role("heading", name="Run", exact=True)).to_be_visible()
-        [route] = waiting
-        if answer is None:
-            route.continue_()
-        else:
-            route.fulfill(**answer)
+        answer(reply)
         expect(page.get_by_role("status").get_by_text(said)).to_be_visible()
 
 

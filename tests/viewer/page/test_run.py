@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.viewer.page.axe import serious_findings
 from tests.viewer.page.conftest import SEQUENCES, OpenPage, served
@@ -31,7 +31,29 @@ def test_every_asset_has_its_counts(page: Page, address: str, screenshot: Callab
     screenshot(page, "run-light")
     page.get_by_role("region", name="predictions").get_by_text("Details").click()
     expect(page.get_by_role("table", name="Backlog by model")).to_be_visible()
-    expect(page.get_by_role("region", name="predictions")).to_contain_text("as version")
+
+
+def test_what_dagster_remembers_is_told_with_its_versions(page: Page, address: str) -> None:
+    made = {"at": "2026-07-01T12:00:00Z", "run_id": "a run", "run_state": "success", "data_version": "d" * 64}
+    events = {
+        "last": {**made, "code_version": "c" * 64},
+        "organizations": [],
+        "checks": [],
+        "behind": [],
+    }
+
+    def add_events(route: Route) -> None:
+        # As an instance would have it: a real one takes a run, and is asked in the tests of the server.
+        run = route.fetch().json()
+        run["predictions"]["events"] = events
+        route.fulfill(json=run)
+
+    page.route("**/api/v1/run", add_events)
+    page.goto(f"{address}/run")
+    predictions = page.get_by_role("region", name="predictions")
+    predictions.get_by_text("Details").click()
+    expect(predictions).to_contain_text("2026-07-01 12:00 by a run that ended with success as version dddddddddddd…")
+    expect(predictions).to_contain_text("with cccccccccccc…")
 
 
 @pytest.mark.parametrize(("width", "colors"), [(1440, "dark"), (1024, "light")])

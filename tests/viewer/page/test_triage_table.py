@@ -171,7 +171,7 @@ def test_the_pane_leads_to_the_annotation_of_this_selection(page: Page, address:
     link = page.get_by_role("complementary").get_by_role("link", name="Annotate")
     target = httpx.URL(str(link.get_attribute("href")))
     assert target.path == f"/annotate/{first}"
-    assert target.params["queue"] == "triage?bucket=review"
+    assert target.params["queue"] == "triage?bucket=review&threshold=0.35"
 
 
 @pytest.mark.parametrize("name", ["CSV", "Parquet", "To Review worklist", "Unlabel worklist"])

@@ -21,7 +21,7 @@ from triage_viewer.backlog.requests import (
 )
 from triage_viewer.backlog.review_news import ReviewNews
 from triage_viewer.backlog.rows import take_rows
-from triage_viewer.context import Context
+from triage_viewer.context import Working
 from triage_viewer.problems import ANYWHERE, problems
 from triage_viewer.requests import NO_PARAMETERS
 
@@ -128,9 +128,8 @@ def download(loaded: Loaded, wanted: Annotated[DownloadWanted, Query()]) -> Stre
 
 
 @router.get("/command")
-def get_command(request: Request, loaded: Loaded, wanted: Annotated[ThresholdWanted, Query()]) -> CommandRead:
+def get_command(context: Working, loaded: Loaded, wanted: Annotated[ThresholdWanted, Query()]) -> CommandRead:
     """How to write the worklists at a threshold: nothing is written by asking."""
-    context: Context = request.app.state.context
     return describe_command(loaded.stored.record, wanted.threshold, context.store.location)
 
 

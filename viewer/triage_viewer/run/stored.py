@@ -125,12 +125,13 @@ class StoreReader:
         except (ShardError, StoreError) as error:
             return read.model_copy(update={"trouble": describe_damage(f"The catalog of {key}", error)})
         shards = catalog.shards if catalog else ()
-        gone = [shard.name for shard in (catalog.shards if catalog else ()) if tar_path(key, shard.name) not in files]
-        trouble = "Damaged shards were left out: run `triage pull`." if catalog and catalog.dropped else None
+        gone = [shard.name for shard in shards if tar_path(key, shard.name) not in files]
+        troubles = []
+        if catalog and catalog.dropped:
+            troubles.append("Damaged shards were left out: run `triage pull`.")
         if gone:
-            trouble = (
-                f"Shards that are gone: {', '.join(gone[:3])}{_and_more(len(gone) - 3)}. Bring them back from a copy."
-            )
+            named = f"{', '.join(gone[:3])}{f' and {len(gone) - 3:,} more' if len(gone) > 3 else ''}"
+            troubles.append(f"Shards that are gone: {named}. Bring them back from a copy.")
         return read.model_copy(
             update={
                 "shards": len(shards),
@@ -138,7 +139,7 @@ class StoreReader:
                 "sequences": sum(shard.n_sequences for shard in shards),
                 "frames": sum(shard.n_frames for shard in shards),
                 "frames_unusable": sum(shard.n_unusable for shard in shards),
-                "trouble": trouble,
+                "trouble": " ".join(troubles) or None,
             }
         )
 
@@ -158,10 +159,6 @@ class StoreReader:
             **asdict(self._news.since(stored)),
             changed_at=None if written is None else written.changed_at,
         )
-
-
-def _and_more(n: int) -> str:
-    return f" and {n:,} more" if n > 0 else ""
 
 
 def _of(files: Files, folders: tuple[str, ...]) -> tuple[StoredObject, ...]:

@@ -31,7 +31,10 @@ export async function askWithTag<T>(answer: Promise<Answer<T>>): Promise<{ data:
   throw await refusal(response, error);
 }
 
-/** The data of an answer. Throws `Problem`. */
+/**
+ * The data of an answer. Throws `Problem`. Where there is a box in it, whoever asks names its type: openapi-fetch makes of
+ * the description's four numbers any number of them.
+ */
 export async function ask<T>(answer: Promise<Answer<T>>): Promise<T> {
   return (await askWithTag(answer)).data;
 }

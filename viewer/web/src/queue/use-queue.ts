@@ -1,5 +1,6 @@
 import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Problem } from "../api/problem";
+import { isLabelled } from "../review/choice";
 import { askStanding } from "../review/questions";
 import { type Part, type Place, placeOf, type Queue, type Step } from "./queue";
 import { askPart } from "./queue-parts";
@@ -36,7 +37,7 @@ async function passLabelled(
   let part: Part | null = null;
   for (let passed = 0; ; passed++) {
     if (step === null || passed === MOST_PASSED || !isWanted()) return { step, passed };
-    if (!(await isLabelled(client, step.sequenceId))) return { step, passed };
+    if (!(await isLabelledByNow(client, step.sequenceId))) return { step, passed };
     if (part === null || isLast(part, step)) part = await client.fetchQuery(askPart(queue, step));
     step = placeOf(part, step.sequenceId, step.at).next;
     onPassed(passed + 1);
@@ -47,19 +48,16 @@ function isLast({ sequenceIds }: Part, { sequenceId }: Step): boolean {
   return sequenceIds.slice(sequenceIds.indexOf(sequenceId) + 1).every((id) => id === null);
 }
 
-async function isLabelled(client: QueryClient, sequenceId: number): Promise<boolean> {
+async function isLabelledByNow(client: QueryClient, sequenceId: number): Promise<boolean> {
   try {
     const { annotation } = await client.fetchQuery({ ...askStanding(sequenceId), staleTime: 0 });
-    return annotation !== null && !WAITING.has(annotation.processing_stage);
+    return isLabelled(annotation);
   } catch (error) {
     // What the review database does not know yet is labelled by nobody; its own page says so.
     if (error instanceof Problem && error.status === 404) return false;
     throw error;
   }
 }
-
-/** Stages in which a sequence has been labelled by nobody. */
-const WAITING: ReadonlySet<string> = new Set(["imported", "ready_to_annotate", "under_annotation"]);
 
 /** How to find the next one after a place, as it was before saving. */
 export function useFindNext(queue: Queue | null, includesLabelled: boolean) {

@@ -21,6 +21,13 @@ export function choiceOf(stored: Schemas["SequenceAnnotationRead"] | null): Choi
   };
 }
 
+/** Stages in which a sequence has been labelled by nobody. */
+const WAITING: ReadonlySet<string> = new Set(["imported", "ready_to_annotate", "under_annotation"]);
+
+export function isLabelled(stored: Schemas["SequenceAnnotationRead"] | null): boolean {
+  return stored !== null && !WAITING.has(stored.processing_stage);
+}
+
 type Things = Schemas["SequenceAnnotationData"]["sequences_bbox"];
 
 /** What is stored and no one choice can show: it stays as it is until one label replaces it. */

@@ -19,8 +19,6 @@ const REFRESH_MS = 30_000;
 
 const MOST_AT_ONCE = 100;
 
-// openapi-fetch types a box as any number of numbers where the description says four: hence each answer's own type.
-
 export function askGroups(query: GroupsQuery) {
   return queryOptions({
     queryKey: keys.reviewed("groups", "list", query),

@@ -1,4 +1,5 @@
 import { useEffect } from "react";
+import { titleOf } from "../address/title";
 import { Login } from "./login";
 
 /** Asks whose session is over to log in again, above the page that they left unfinished. */
@@ -10,7 +11,6 @@ export function LoginAbove() {
       dialog.close();
     }
     // Whatever had the focus is hidden now.
-    const title = document.title;
     document.title = "Log in · Triage";
     document.querySelector<HTMLInputElement>("input[name=name]")?.focus();
     // Pages listen to keys on the whole document; what one types here is for this form alone.
@@ -18,7 +18,7 @@ export function LoginAbove() {
     window.addEventListener("keydown", keep, { capture: true });
     return () => {
       window.removeEventListener("keydown", keep, { capture: true });
-      document.title = title;
+      document.title = titleOf(location.pathname);
     };
   }, []);
   return <Login />;

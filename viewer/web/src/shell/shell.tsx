@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect } from "react";
 import { Link, useRoute } from "wouter";
+import { usePlaceSaid } from "../address/title";
 import { api, ask } from "../api/client";
 import { keys } from "../api/keys";
 import { asProblem } from "../api/problem";
@@ -10,7 +11,6 @@ import { count, Name } from "../components/words";
 import { type Session, useLogOut } from "../session/session";
 import styles from "./shell.module.css";
 import { ThemeChoice } from "./theme";
-import { usePlaceSaid } from "./title";
 
 /** What is around every page: where one can go, who one is. */
 export function Shell({ session, children }: { session: Session; children: ReactNode }) {

@@ -66,9 +66,11 @@ export default function AnnotatePage({ sequenceId }: { sequenceId: number }) {
   };
   const save = () => {
     if (annotation.isOvertaken) return;
-    // What somebody has said already needs no second decision.
-    if (annotation.isStored) skip();
-    else submit(annotation.order);
+    if (annotation.isSaid && annotation.missing === null) {
+      // It needs no second decision, and whoever asked for one hears of it.
+      announce({ text: `Sequence ${sequenceId} is labelled so already.` });
+      skip();
+    } else submit(annotation.order);
   };
   const choose = (choice: Choice) => {
     if (may && annotation.standing.data && !annotation.saving.isPending) annotation.choose(choice);

@@ -2,6 +2,7 @@ import { Link } from "wouter";
 import { asProblem } from "../../api/problem";
 import { Banner } from "../../components/banner";
 import { Button } from "../../components/button";
+import { Key } from "../../components/key";
 import { Loading, Trouble } from "../../components/states";
 import { countOf, Moment, Name, plain } from "../../components/words";
 import { AssignmentButton } from "../../review/assignment";
@@ -57,9 +58,16 @@ export function LabelForm({ annotation, onChoose, onSave, onSaveOverTheirs, hasQ
           </p>
         )}
       {/* Not disabled while it saves: whatever has the focus would lose it, and with it the next key. */}
-      <Button kind="primary" type="submit" disabled={!may} title={whyNot} aria-disabled={Boolean(missing)}>
+      <Button
+        kind="primary"
+        type="submit"
+        disabled={!may}
+        title={whyNot}
+        aria-disabled={Boolean(missing)}
+        aria-keyshortcuts="Enter"
+      >
         {saving.isPending ? "Saving…" : hasQueue ? "Save and go on" : "Save"}
-        <kbd className={styles.key}>Enter</kbd>
+        <Key>Enter</Key>
       </Button>
       <p className={styles.minor}>{whyNot ?? missing ?? " "}</p>
     </form>

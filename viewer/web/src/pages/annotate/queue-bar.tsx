@@ -1,5 +1,6 @@
 import { Link } from "wouter";
 import { Button } from "../../components/button";
+import { Key } from "../../components/key";
 import { Count } from "../../components/words";
 import { type Place, type Queue, sourceAddress } from "../../queue/queue";
 import styles from "./queue-bar.module.css";
@@ -65,14 +66,6 @@ export function QueueBar(props: Props) {
         Keys <Key>?</Key>
       </Button>
     </nav>
-  );
-}
-
-function Key({ children }: { children: string }) {
-  return (
-    <span className={styles.key} aria-hidden="true">
-      {children}
-    </span>
   );
 }
 

@@ -14,6 +14,7 @@ import {
   type Choice,
   choiceOf,
   hasBoxes,
+  isLabelled,
   isSameChoice,
   thingsToKeep,
   whatIsMissing,
@@ -89,8 +90,8 @@ export function useAnnotation(sequenceId: number) {
     choice,
     missing: whatIsMissing(choice, { kept, isBegun: draft !== null }),
     choose: (next: Choice) => keep({ sequenceId, choice: next, base: draft ? draft.base : revision }),
-    /** A person has said just that. */
-    isStored: stored?.origin === "person" && isSameChoice(choice, choiceOf(stored)) && choice.label !== null,
+    /** A person has said just that, and finished. */
+    isSaid: stored?.origin === "person" && isLabelled(stored) && isSameChoice(choice, choiceOf(stored)),
     /** Somebody wrote another annotation since this one was begun. */
     isOvertaken:
       draft !== null && standing.data !== undefined && !saving.isPending && draft.base !== revision,

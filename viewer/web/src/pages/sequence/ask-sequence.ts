@@ -7,7 +7,6 @@ import type { Sequence } from "./selection";
 export function askSequence(sequenceId: number) {
   return queryOptions({
     queryKey: keys.stored("sequence", sequenceId),
-    // openapi-fetch types a box as any number of numbers where the description says four.
     queryFn: async ({ signal }) =>
       (await ask(
         api.GET("/api/v1/sequences/{sequence_id}", {

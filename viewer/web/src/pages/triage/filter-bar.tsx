@@ -59,28 +59,18 @@ export const FilterBar = memo(function FilterBar({ facets, filters, onChange, on
         </>
       )}
       <span className={styles.field}>
-        <label className={styles.field} htmlFor={`${id}-from`}>
-          From
-          <input
-            id={`${id}-from`}
-            type="date"
-            className="number"
-            title="First day, UTC"
-            value={filters.started_from}
-            onChange={(event) => onChange({ started_from: event.target.value })}
-          />
-        </label>
-        <label className={styles.field} htmlFor={`${id}-to`}>
-          to
-          <input
-            id={`${id}-to`}
-            type="date"
-            className="number"
-            title="Last day, UTC, included"
-            value={filters.started_to}
-            onChange={(event) => onChange({ started_to: event.target.value })}
-          />
-        </label>
+        <Day
+          name="From"
+          title="First day, UTC"
+          value={filters.started_from}
+          onChange={(day) => onChange({ started_from: day })}
+        />
+        <Day
+          name="to"
+          title="Last day, UTC, included"
+          value={filters.started_to}
+          onChange={(day) => onChange({ started_to: day })}
+        />
       </span>
       {facets.models.length > 1 && <ModelChoice facets={facets} filters={filters} onChange={onChange} />}
       {nFilters > 0 && (
@@ -120,6 +110,25 @@ function Search({ text, onChange }: { text: string; onChange: (text: string) => 
             onChange(next);
           }, TYPING_MS);
         }}
+      />
+    </label>
+  );
+}
+
+type DayProps = { name: string; title: string; value: string; onChange: (day: string) => void };
+
+function Day({ name, title, value, onChange }: DayProps) {
+  const id = useId();
+  return (
+    <label className={styles.field} htmlFor={id}>
+      {name}
+      <input
+        id={id}
+        type="date"
+        className="number"
+        title={title}
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
       />
     </label>
   );

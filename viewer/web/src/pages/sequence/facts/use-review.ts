@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api, ask, type Schemas } from "../../../api/client";
 import { keys } from "../../../api/keys";
 
-export const DECISIONS_SHOWN = 20;
+const DECISIONS_SHOWN = 20;
 
 /** Who did what to a sequence, the latest first: so many as are shown, and how many there are. */
 export function useDecisions(sequenceId: number) {
@@ -23,7 +23,6 @@ export function useGroup(groupId: number | null) {
   return useQuery({
     queryKey: keys.reviewed("group of a sequence", groupId),
     enabled: groupId !== null,
-    // openapi-fetch types a box as any number of numbers where the description says four.
     queryFn: async ({ signal }) =>
       (await ask(
         api.GET("/api/v1/sequence_groups/{group_id}", {
