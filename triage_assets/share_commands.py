@@ -62,7 +62,8 @@ def _copy(source: str, destination: str, organizations: list[str] | None, since:
 
 def _print(report: "CopyReport", destination: str) -> None:
     if not (report.has_news or report.faults):
-        console.print(f"Nothing was left to copy: {destination} has all of it.")
+        of_what = "it" if not report.n_shards_left_out else "what was asked for"
+        console.print(f"Nothing was left to copy: {destination} has all of {of_what}.")
     left_out = f", {report.n_shards_left_out:,} left out as asked" if report.n_shards_left_out else ""
     retired = f", {report.n_shards_retired:,} replaced by them" if report.n_shards_retired else ""
     console.print(

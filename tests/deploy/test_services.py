@@ -174,10 +174,12 @@ def _environment(home: Path, port: int) -> Mapping[str, str]:
 def _variables_of(service: str) -> dict[str, str]:
     """This process's, less what the compose file gives others alone, and with the keys that it gives this service."""
     given = SERVICES[service]["environment"]
-    kept = {name: value for name, value in os.environ.items() if name not in COMPOSED or name in given}
+    hidden = COMPOSED | {"AWS_REGION"}  # by that name only the compose file knows it
+    kept = {name: value for name, value in os.environ.items() if name not in hidden or name in given}
     for name, value in given.items():
         if name.startswith("AWS_") and value is not None:
-            kept[name] = os.environ[value.removeprefix("${").removesuffix(":-}")]
+            asked, default = re.fullmatch(r"\$\{(\w+):-(.*)\}", value).groups()
+            kept[name] = os.environ[asked] if not default else os.environ.get(asked, default)
     return kept
 
 

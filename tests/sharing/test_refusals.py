@@ -1,6 +1,7 @@
 """What a copy refuses before it writes anything, and what it leaves out and says while everything else is copied."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from tests.sharing.stores import FIRST, OTHER, contents, empty_store, first_tar,
 from triage_assets.annotator.snapshot import snapshot_path
 from triage_assets.errors import NewerFormat, SettingsError, StoreError, StoreMismatch, StoreUnwritable
 from triage_assets.folder_store import FolderStore
-from triage_assets.shards.catalog import catalog_path, load_catalog
+from triage_assets.shards.catalog import catalog_path, load_catalog, shards_folder
 from triage_assets.shards.packing import pack_frames
+from triage_assets.shards.reindex import reindex_shards
 from triage_assets.shards.verify import verify_shards
 from triage_assets.sharing import tables
 from triage_assets.sharing.copying import copy_store
@@ -229,6 +231,88 @@ def test_damage_is_not_copied_and_said_while_everything_else_is(
     assert len(copied) < len(before)
     if where == "shards/":
         assert len(load_catalog(destination, OTHER).shards) == len(load_catalog(source, OTHER).shards) - 1
+
+
+# Damage at the destination
+
+
+def index_of(store: FolderStore) -> str:
+    return first_tar(store).replace(".tar", ".parquet")
+
+
+def lose_catalog(store: FolderStore) -> None:
+    store.delete(catalog_path(OTHER))
+
+
+def cut_without_catalog(store: FolderStore) -> None:
+    cut(store, first_tar(store))
+    lose_catalog(store)
+
+
+def lose_all_but_catalog(store: FolderStore) -> None:
+    for found in store.list(shards_folder(OTHER)):
+        if found.path != catalog_path(OTHER):
+            store.delete(found.path)
+
+
+ALL = 6
+HALF_COPIED: dict[str, tuple[Callable[[FolderStore], None], int]] = {
+    "an archive cut short": (lambda store: cut(store, first_tar(store)), 1),
+    "a lost archive": (lambda store: store.delete(first_tar(store)), 1),
+    "an index cut short": (lambda store: cut(store, index_of(store)), 1),
+    "a lost index": (lambda store: store.delete(index_of(store)), 1),
+    # whoever copies name by name is cut off before the catalog; what is whole is held against the source
+    "a lost catalog": (lose_catalog, ALL),
+    "a cut archive and no catalog yet": (cut_without_catalog, ALL),
+    "a catalog alone": (lose_all_but_catalog, ALL),
+    "a part of the scores cut short": (lambda store: cut(store, part_of(store)), 0),
+}
+
+
+@pytest.mark.parametrize("what", HALF_COPIED)
+def test_a_half_copied_store_is_completed(source: FolderStore, destination: FolderStore, what: str) -> None:
+    copy_store(source, destination)
+    assert len(load_catalog(destination, OTHER).shards) == ALL
+    damage, n_copied = HALF_COPIED[what]
+    damage(destination)
+    report = copy_store(source, destination)
+    assert (report.faults, report.n_shards_copied) == ((), n_copied)
+    assert contents(destination) == contents(source)
+    assert verify_shards(destination).faults == ()
+
+
+def test_a_changed_byte_of_a_copy_is_found_left_out_and_copied_again(
+    source: FolderStore, destination: FolderStore
+) -> None:
+    copy_store(source, destination)
+    flip(destination, first_tar(destination), 3000)
+    said = str(verify_shards(destination).faults[0])
+    assert re.search(r"`triage shards reindex --drop-damaged`.* then `triage fetch` brings it again", said)
+    reindex_shards(destination, drop_damaged=True)
+    assert copy_store(source, destination).n_shards_copied == 1
+    assert contents(destination) == contents(source)
+    assert verify_shards(destination).faults == ()
+
+
+def test_what_is_left_of_a_shard_is_kept_where_the_source_has_no_better(
+    source: FolderStore, destination: FolderStore
+) -> None:
+    copy_store(source, destination)
+    cut(destination, first_tar(destination))
+    flip(source, first_tar(source), 3000)
+    left = destination.read(first_tar(destination))
+    [fault] = copy_store(source, destination).faults
+    assert "have changed" in str(fault)
+    assert destination.read(first_tar(destination)) == left
+
+
+def test_archives_of_nobody_knows_whom_are_no_half_copied_store(source: FolderStore, destination: FolderStore) -> None:
+    pack(destination, 1, first=FIRST + 500)
+    destination.delete(catalog_path(OTHER))
+    before = contents(destination)
+    [fault] = copy_store(source, destination).faults
+    assert "catalog.json is missing; found 1 shards beside it" in str(fault)
+    assert {path: contents(destination)[path] for path in before} == before
 
 
 # Stores that do not belong together

@@ -27,7 +27,6 @@ FRAMES_SCHEMA = INDEX_SCHEMA.append(pa.field("shard", pa.string(), nullable=Fals
 
 _SHARD_NAME = re.compile(r"\d{6,}-[0-9a-f]{8}")
 REINDEX = "Run `triage shards reindex`."
-_MEND = "Run `triage shards reindex`; of a store that was fetched, `triage fetch` again."
 
 
 class ShardEntry(BaseModel):
@@ -247,7 +246,7 @@ def load_index(
     path = index_path(organization_key, shard.name)
     data = store.read_or_none(path)
     if data is None:
-        raise ShardError(f"shard {organization_key}/{shard.name}: its index {path} is missing", do=_MEND)
+        raise ShardError(f"shard {organization_key}/{shard.name}: its index {path} is missing", do=REINDEX)
     digest = hashlib.sha256(data).hexdigest()
     if digest != shard.index_sha256:
         decode_index(store, path, data, ["sequence_id"])  # a newer format is another matter than damage
@@ -255,7 +254,7 @@ def load_index(
             f"shard {organization_key}/{shard.name}: its index is not the one that the catalog names",
             found=f"sha256 {digest}",
             expected=shard.index_sha256,
-            do=_MEND,
+            do=REINDEX,
         )
     return decode_index(store, path, data, columns)
 

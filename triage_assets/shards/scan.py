@@ -20,9 +20,8 @@ CHUNK_BYTES = 8 * 2**20
 ReadRange = Callable[[str, int, int], bytes]
 """`Store.read_range`, or what does something else besides with the bytes."""
 DAMAGED = (
-    "Restore the file from a copy (of a store that was fetched, `triage fetch` again), or run "
-    "`triage shards reindex --drop-damaged` to leave the shard out: "
-    "the next run fetches again what the annotator still has."
+    "Restore the file from a copy, or run `triage shards reindex --drop-damaged` to leave the shard out: then "
+    "`triage fetch` brings it again, or the next run what the annotator still has."
 )
 
 

@@ -14,7 +14,8 @@ from triage_assets.shards.catalog import load_catalog, stored_organizations
 from triage_assets.sharing.parts import copy_parts, plan_parts
 from triage_assets.sharing.places import choose_organizations, claim_destination, require_apart, require_store
 from triage_assets.sharing.records import CopyReport, CopyScope, SourceChanged, Tally
-from triage_assets.sharing.shards import ShardsPlan, copy_shards, plan_shards
+from triage_assets.sharing.shard_plans import ShardsPlan, plan_shards
+from triage_assets.sharing.shards import copy_shards
 from triage_assets.sharing.tables import capture_tables, require_known_formats, write_model_records, write_tables
 from triage_assets.store import Store
 

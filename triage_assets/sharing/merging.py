@@ -55,16 +55,15 @@ def compare_catalogs(source: Store, ours: Catalog, destination: Store, theirs: C
     named = {shard.name for shard in ours.shards}
     missing = tuple(shard for shard in ours.shards if shard.name not in held)
     own = tuple(shard for shard in theirs.shards if shard.name not in named)
-    if not missing or not own:
+    if not own:
         return CatalogDifference(missing)
     new, old = _Indexes.open(source, key, missing), _Indexes.open(destination, key, own)
-    shared = np.intersect1d(new.sequences, old.sequences)
-    if not len(shared):
-        return CatalogDifference(missing)
     common = _Indexes.open(source, key, [shard for shard in ours.shards if shard.name in held])
+    shared = np.intersect1d(new.sequences, old.sequences)
     for start in range(0, len(shared), _SEQUENCES):
         ids = shared[start : start + _SEQUENCES]
         _require_all_shown(source, destination, key, [each.rows_of(ids) for each in (common, new, old)])
+    # Also what a copy that was killed has left live beside the shard that holds the same.
     live = _find_live({**common.ids, **new.ids, **old.ids})
     return CatalogDifference(
         missing=tuple(shard for shard in missing if shard.name in live),
@@ -100,7 +99,7 @@ class _Indexes:
 
     @property
     def sequences(self) -> _Ids:
-        return np.concatenate(list(self.ids.values()))
+        return np.concatenate([np.empty(0, np.int64), *self.ids.values()])
 
     def rows_of(self, wanted: _Ids) -> dict[str, pa.Table]:
         """The rows of these sequences, by the shard that holds them."""

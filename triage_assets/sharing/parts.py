@@ -7,7 +7,7 @@ What lives here: finding and copying the parts that the destination lacks. What 
 from dataclasses import dataclass
 
 from triage_assets.errors import StoreError
-from triage_assets.scoring.files.parts import ROOT, PartsFolder, damaged, part_name
+from triage_assets.scoring.files.parts import PartsFolder, damaged, part_name, stored_models
 from triage_assets.sharing.records import SourceChanged, Tally
 from triage_assets.store import Store
 
@@ -25,17 +25,11 @@ class PartsPlan:
         return sum(size for _, _, size in self.missing)
 
 
-def stored_models(store: Store) -> tuple[str, ...]:
-    """The folder names of all models with predictions."""
-    folders = {found.path.split("/")[1] for found in store.list(ROOT) if found.path.count("/") >= 2}
-    return tuple(sorted(folder.removeprefix("model=") for folder in folders if folder.startswith("model=")))
-
-
 def plan_parts(source: Store, destination: Store) -> PartsPlan:
     """What is to be copied of all models; nothing is changed."""
     missing = []
     n_held = 0
-    for model in stored_models(source):
+    for model in sorted(stored_models(source)):
         held = PartsFolder(destination, model).part_sizes()
         for name, size in PartsFolder(source, model).part_sizes().items():
             if held.get(name) == size:

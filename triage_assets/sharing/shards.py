@@ -1,18 +1,16 @@
 """Copying shards: read once, proven byte by byte on the way, and made known by the destination's catalog last.
 
 What lives here: the order of writing, and what is done where either store changes meanwhile. What does not: which
-shards are missing (`merging`), and what makes an archive whole (`triage_assets.shards.verify`).
+shards are to be copied (`shard_plans`), and what makes an archive whole (`triage_assets.shards.verify`).
 """
 
 import hashlib
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from triage_assets.errors import ObjectExists, ShardError, StoreError, TriageError
 from triage_assets.shards.catalog import (
@@ -21,7 +19,6 @@ from triage_assets.shards.catalog import (
     change_catalog,
     index_path,
     load_catalog,
-    load_index,
     require_catalog,
     sweep_leftovers,
     tar_path,
@@ -30,8 +27,8 @@ from triage_assets.shards.collection import forget_retired
 from triage_assets.shards.index import decode_index
 from triage_assets.shards.new_shard import shares_sequences
 from triage_assets.shards.verify import find_faults
-from triage_assets.sharing.merging import CatalogDifference, compare_catalogs
 from triage_assets.sharing.records import CopyScope, SourceChanged, Tally
+from triage_assets.sharing.shard_plans import ShardsPlan, plan_shards, start_lost_catalog
 from triage_assets.store import NewObject, Store
 
 _ROUNDS = 20
@@ -40,69 +37,36 @@ _LOOKS = 40
 _PAUSE_SECONDS = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class ShardsPlan:
-    """What one organization needs: ``left_out`` are missing too, and outside the scope."""
-
-    source: Catalog
-    destination: Catalog
-    difference: CatalogDifference
-    left_out: int
-
-    @property
-    def n_bytes(self) -> int:
-        """What the missing shards take."""
-        return sum(shard.tar_bytes for shard in self.difference.missing)
-
-    @property
-    def n_held(self) -> int:
-        """How many of the source's shards, or all that is in them, the destination has."""
-        return len(self.source.shards) - self.left_out - len(self.difference.missing)
-
-
-def plan_shards(source: Store, destination: Store, key: str, scope: CopyScope) -> ShardsPlan:
-    """What is to be copied of one organization; nothing is changed. Raises `ShardError`, `StoreError`."""
-    empty = Catalog(organization_key=key)
-    theirs = load_catalog(destination, key) or empty
-    held = {shard.name for shard in theirs.shards}
-    ours = load_catalog(source, key) or empty
-    try:
-        chosen = [shard for shard in ours.shards if shard.name in held or _is_in_scope(source, key, shard, scope)]
-        difference = compare_catalogs(source, ours.with_shards(chosen, ()), destination, theirs)
-    except ShardError:
-        if load_catalog(source, key) != ours:
-            raise SourceChanged from None
-        raise
-    return ShardsPlan(ours, theirs, difference, len(ours.shards) - len(chosen))
-
-
 def copy_shards(source: Store, destination: Store, key: str, scope: CopyScope, tally: Tally) -> ShardsPlan:
     """Copy what `plan_shards` finds, each shard visible as it is finished; returns the last plan.
 
     A shard that is damaged at the source is noted in the tally, and everything else copied. Raises `SourceChanged`
     where a shard has gone from the source and its catalog, and what the stores raise.
     """
+    is_cut = start_lost_catalog(source, destination, key)
     for _ in range(_ROUNDS):
         forgotten = forget_retired(destination, key, now=datetime.now(UTC))  # nobody may ever run there
         plan = plan_shards(source, destination, key, scope)
-        if not (plan.difference.missing or plan.difference.retired or forgotten):
+        if not (plan.missing or plan.retired or forgotten):
             return plan
         require_catalog(destination, key)
-        sweep_leftovers(destination, key)
+        if not is_cut:  # then the archives that no catalog names are what is adopted
+            sweep_leftovers(destination, key)
         # Those that are missing were compared too: another copy of the same source may be faster with some of them.
-        known = frozenset(shard.name for shard in (*plan.destination.shards, *plan.difference.missing))
-        retired = frozenset(plan.difference.retired)
+        known = frozenset(shard.name for shard in (*plan.destination.shards, *plan.missing))
         is_whole = True
         try:
-            for shard in plan.difference.missing:
-                fault = _copy_shard(source, destination, key, shard, known, tally)
+            for shard in plan.missing:
+                has_remains = shard.name in plan.remains
+                fault = _remove_remains(source, destination, key, shard) if has_remains else None
+                fault = fault or _copy_shard(source, destination, key, shard, known, tally)
                 if fault is not None:
                     _require_named(source, key, shard)
                     tally.fail(tar_path(key, shard.name), fault)
                     is_whole = False
-            if retired and is_whole:
-                change_catalog(destination, key, _without(retired, known - retired))
-                tally.retired += len(retired)
+            if plan.retired and is_whole:
+                change_catalog(destination, key, _without(plan.retired, known - plan.retired))
+                tally.retired += len(plan.retired)
         except _DestinationChanged:
             continue
         return plan
@@ -116,14 +80,13 @@ class _DestinationChanged(Exception):  # noqa: N818
     """Another writer has changed the destination since it was compared, so that the comparison holds no more."""
 
 
-def _is_in_scope(source: Store, key: str, shard: ShardEntry, scope: CopyScope) -> bool:
-    if scope.since is None:
-        return True
-    try:
-        newest = pc.max(load_index(source, key, shard, ["recorded_at"])["recorded_at"])
-    except ShardError:  # copying it says what is wrong
-        return True
-    return bool(pc.greater_equal(newest, pa.scalar(scope.since, newest.type)).as_py())
+def _remove_remains(source: Store, destination: Store, key: str, shard: ShardEntry) -> TriageError | None:
+    """Remove what is left of a shard, once the source is known to have all of it; returns why not, where it has not."""
+    faults = find_faults(source, key, shard, source.read_range)
+    if not faults:
+        for path in (index_path(key, shard.name), tar_path(key, shard.name)):
+            destination.delete(path)
+    return faults[0] if faults else None
 
 
 def _copy_shard(

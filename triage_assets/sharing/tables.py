@@ -21,9 +21,8 @@ from triage_assets.groups.records import FOLDER as GROUPS
 from triage_assets.groups.snapshot import load_snapshot
 from triage_assets.scoring.files.current import CURRENT, read_current
 from triage_assets.scoring.files.model_record import MODEL_RECORD, read_record
-from triage_assets.scoring.files.parts import PartsFolder
+from triage_assets.scoring.files.parts import PartsFolder, stored_models
 from triage_assets.sharing.copied import Histories, Kept, find_kept, read_copied, remember
-from triage_assets.sharing.parts import stored_models
 from triage_assets.sharing.records import Digests, SourceChanged, Tally
 from triage_assets.store import Store, StoredObject, check_format_version
 from triage_assets.worklists.export import FORMAT_VERSION as WORKLISTS_VERSION
@@ -202,7 +201,7 @@ def _is_backlog(path: str) -> bool:
 
 def _find_faults(source: Store, digests: Digests) -> Iterator[tuple[str, TriageError]]:
     """What is damaged, or not all of one state, by what the paths of it begin with."""
-    models = stored_models(source)
+    models = sorted(stored_models(source))
     checks: list[tuple[str, Callable[[], object]]] = [
         *((snapshot_path(key), partial(StoredSnapshot.open, source, key)) for key in stored_keys(source)),
         *((f"{PartsFolder(source, name).location}/", partial(_check_model, source, name)) for name in models),
