@@ -1,9 +1,14 @@
-"""Stages of the pipeline as a process of their own, so that a test can kill it: `python -m tests.e2e.stages`.
+"""Stages of the pipeline as processes of their own, so that a test can kill them: `python -m tests.e2e.stages`.
 
-Limits are small, so that a short run has many seals and many parts to be killed between.
+For each line that it reads, ``["STAGE", "FOLDER", "URL"]``, it forks a process, prints its number and, when that has
+ended, its exit code: so libraries are imported once. Limits are small, so that a short run has many seals and many
+parts to be killed between.
 """
 
+import json
+import os
 import sys
+import traceback
 from pathlib import Path
 
 import torch
@@ -33,8 +38,24 @@ def score(store: FolderStore, _: str) -> None:
     score_backlog(store, DEMO_MODEL, load_backlogs(store), choice=RuntimeChoice("torch"), unit_sequences=3)
 
 
+STAGES = {"pull": pull, "score": score}
+
+
+def run_in_fork(stage: str, folder: str, url: str) -> None:
+    """Run a stage in a child of this process, and say its number, then how it ended."""
+    child = os.fork()
+    if child == 0:
+        try:
+            STAGES[stage](FolderStore(Path(folder)), url)
+        except BaseException:  # noqa: BLE001 - whatever it is, the child must not go on as its parent
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    stage, folder, address = sys.argv[1:]
-    print("ready", flush=True)
-    {"pull": pull, "score": score}[stage](FolderStore(Path(folder)), address)
+    for line in sys.stdin:
+        run_in_fork(*json.loads(line))

@@ -4,12 +4,16 @@ Twenty moments each, spread over the time that an undisturbed run takes. Killing
 tests/shards.
 """
 
+import json
+import os
 import random
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -28,20 +32,31 @@ MODEL = read_identity(DEMO_MODEL).name
 KILLS_PER_TEST = 5
 
 
-def run_stage(stage: str, folder: Path, url: str, kill_after: float | None = None) -> tuple[float, bool]:
-    """Run a stage to its end, or kill it so many seconds after it began; how long it took, and if it was killed."""
-    command = [sys.executable, "-m", "tests.e2e.stages", stage, str(folder), url]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout and process.stdout.readline() == b"ready\n", process.stderr and process.stderr.read()
+class Stages:
+    """Runs stages, each in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin and process.stdout
+        self._orders, self._answers = process.stdin, process.stdout
+
+    def run(self, stage: str, folder: Path, url: str, kill_after: float | None = None) -> tuple[float, bool]:
+        """Run a stage to its end, or kill it so many seconds after it began; how long it took, and if it was killed."""
+        self._orders.write(json.dumps([stage, str(folder), url]).encode() + b"\n")
+        number = int(self._answers.readline())
         started = time.monotonic()
-        if kill_after is not None:
-            try:
-                process.wait(kill_after)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        _, problem = process.communicate()
-        assert process.returncode in ((0,) if kill_after is None else (0, -9)), problem.decode()
-        return time.monotonic() - started, process.returncode == -9
+        if kill_after is not None and not select.select([self._answers], [], [], kill_after)[0]:
+            os.kill(number, signal.SIGKILL)
+        code = int(self._answers.readline())
+        assert code in ((0,) if kill_after is None else (0, -signal.SIGKILL))
+        return time.monotonic() - started, code == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def stages() -> Iterator[Stages]:
+    command = [sys.executable, "-m", "tests.e2e.stages"]
+    # Unbuffered, so that what can be read is what `select` sees.
+    with subprocess.Popen(command, cwd=PROJECT, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Stages(process)
 
 
 def describe_frames(folder: Path) -> dict[str, list[tuple[int, int, str | None]]]:
@@ -75,9 +90,11 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("group", range(20 // KILLS_PER_TEST))
-def test_a_killed_pull_is_finished_by_the_next(demo_annotator: Callable, tmp_path: Path, group: int) -> None:
+def test_a_killed_pull_is_finished_by_the_next(
+    demo_annotator: Callable, stages: Stages, tmp_path: Path, group: int
+) -> None:
     server = demo_annotator(16, latency_ms=10)
-    duration, _ = run_stage("pull", tmp_path / "undisturbed", server.api_url)
+    duration, _ = stages.run("pull", tmp_path / "undisturbed", server.api_url)
     expected = describe_frames(tmp_path / "undisturbed")
     assert sum(map(len, expected.values())) == sum(
         len(server.backlog.detections(which)) for which in server.backlog.ready_ids()
@@ -86,9 +103,9 @@ def test_a_killed_pull_is_finished_by_the_next(demo_annotator: Callable, tmp_pat
     n_killed = 0
     for number in range(KILLS_PER_TEST):
         folder = tmp_path / f"killed-{number}"
-        n_killed += run_stage("pull", folder, server.api_url, kill_after=draw.uniform(0, 0.9 * duration))[1]
+        n_killed += stages.run("pull", folder, server.api_url, kill_after=draw.uniform(0, 0.9 * duration))[1]
         assert verify_shards(FolderStore(folder)).faults == ()
-        run_stage("pull", folder, server.api_url)
+        stages.run("pull", folder, server.api_url)
         report = verify_shards(FolderStore(folder))
         assert (report.faults, report.leftovers, leftovers(folder)) == ((), (), [])
         assert describe_frames(folder) == expected
@@ -96,11 +113,13 @@ def test_a_killed_pull_is_finished_by_the_next(demo_annotator: Callable, tmp_pat
 
 
 @pytest.mark.parametrize("group", range(20 // KILLS_PER_TEST))
-def test_a_killed_scoring_is_finished_by_the_next(demo_annotator: Callable, tmp_path: Path, group: int) -> None:
+def test_a_killed_scoring_is_finished_by_the_next(
+    demo_annotator: Callable, stages: Stages, tmp_path: Path, group: int
+) -> None:
     server = demo_annotator(16)
-    run_stage("pull", tmp_path / "pulled", server.api_url)
+    stages.run("pull", tmp_path / "pulled", server.api_url)
     shutil.copytree(tmp_path / "pulled", tmp_path / "undisturbed")
-    duration, _ = run_stage("score", tmp_path / "undisturbed", "")
+    duration, _ = stages.run("score", tmp_path / "undisturbed", "")
     expected = describe_scores(tmp_path / "undisturbed")
     assert len(expected) == 16
     draw = random.Random(f"score {group}")
@@ -108,8 +127,8 @@ def test_a_killed_scoring_is_finished_by_the_next(demo_annotator: Callable, tmp_
     for number in range(KILLS_PER_TEST):
         folder = tmp_path / f"killed-{number}"
         shutil.copytree(tmp_path / "pulled", folder)
-        n_killed += run_stage("score", folder, "", kill_after=draw.uniform(0, 0.9 * duration))[1]
-        run_stage("score", folder, "")
+        n_killed += stages.run("score", folder, "", kill_after=draw.uniform(0, 0.9 * duration))[1]
+        stages.run("score", folder, "")
         assert describe_scores(folder) == expected
         assert leftovers(folder) == []
     assert n_killed >= KILLS_PER_TEST // 2, "most runs were killed before their end"
