@@ -19,7 +19,7 @@ import pyarrow as pa
 from triage_assets.folder_store import FolderStore
 from triage_assets.shards.catalog import ShardEntry, change_catalog, index_path, load_catalog
 from triage_assets.shards.index import INDEX_SCHEMA, encode_index
-from triage_assets.sharing.merging import compare_catalogs
+from triage_assets.sharing.comparing import compare_catalogs
 from triage_assets.store import Store
 
 KEY = "one-1"

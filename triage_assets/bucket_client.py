@@ -38,7 +38,10 @@ _KEPT = "what was finished is kept"
 _CREDENTIALS = "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or give this machine a role."
 _RENEW = f"Renew the credentials (as with `aws sso login`), then run again: {_KEPT}."
 _REACH = f"Check the network and AWS_ENDPOINT_URL, then run again: {_KEPT}."
-_ALLOW = "Ask for s3:ListBucket and s3:GetObject; to write also for s3:PutObject and s3:DeleteObject."
+_ALLOW = (
+    "Ask for s3:ListBucket and s3:GetObject; to write also for s3:PutObject, s3:DeleteObject and "
+    "s3:AbortMultipartUpload."
+)
 _LATER = f"Run again later: {_KEPT}."
 
 NOT_ALLOWED = frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403"})

@@ -68,6 +68,6 @@ def _prove(bucket: Bucket, put: Callable[[], object]) -> None:
         f"The bucket of {bucket.location} has no conditional puts (If-None-Match and If-Match)",
         found="an object that was overwritten or refused although the condition did not hold",
         expected="the answer 412, as of Amazon S3",
-        do="Two runs at once could overwrite each other's catalog and lose shards, so nothing was written. Name a "
-        "bucket that has them, or a folder, in TRIAGE_STORE; reading this store works.",
+        do="Two runs at once could overwrite each other's catalog and lose shards, so nothing but the probe was "
+        "written. Name a bucket that has them, or a folder, in TRIAGE_STORE; reading this store works.",
     )

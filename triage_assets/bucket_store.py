@@ -23,7 +23,7 @@ from triage_assets.bucket_client import NOT_ALLOWED, Bucket, code_of
 from triage_assets.bucket_conditions import PROBE, is_taken, prove_conditional_completion, prove_conditional_puts
 from triage_assets.bucket_upload import NewBucketObject
 from triage_assets.errors import StoreError, StoreUnwritable
-from triage_assets.store import NewObject, Store, StoredObject
+from triage_assets.store import NewObject, Store, StoredObject, ends_early
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef, ResponseMetadataTypeDef
@@ -94,12 +94,7 @@ class BucketStore(Store):
             raise self._missing(path)
         data = found.data[:size]
         if len(data) != size:
-            raise StoreError(
-                f"{self.location}/{path} ends too early",
-                found=f"{len(data)} bytes at offset {offset}",
-                expected=f"{size} bytes",
-                do="Run `triage shards verify`.",
-            )
+            raise ends_early(self, path, offset, len(data), size)
         return data
 
     @override

@@ -117,9 +117,9 @@ def _export_table(
 
 def _open_store() -> "Store":
     from triage_assets.settings import load_settings
-    from triage_assets.store import open_store
+    from triage_assets.store import open_known_store
 
-    return open_store(load_settings().triage_store)
+    return open_known_store(load_settings().triage_store)
 
 
 def _select(organizations: list[str] | None, bucket: str | None) -> "Selection":

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from triage_assets.errors import ObjectExists, StoreError, StoreUnwritable
-from triage_assets.store import NewObject, Store, StoredObject, path_parts
+from triage_assets.store import NewObject, Store, StoredObject, ends_early, path_parts
 
 _TEMPORARY_SUFFIX = ".tmp"
 _LOCK_SUFFIX = ".lock"
@@ -50,12 +50,7 @@ class FolderStore(Store):
             finally:
                 os.close(descriptor)
         if len(data) != size:
-            raise StoreError(
-                f"{self.location}/{path} ends too early",
-                found=f"{len(data)} bytes at offset {offset}",
-                expected=f"{size} bytes",
-                do="Run `triage shards verify`.",
-            )
+            raise ends_early(self, path, offset, len(data), size)
         return data
 
     @override

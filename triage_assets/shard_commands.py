@@ -21,9 +21,9 @@ def verify() -> None:
     with errors_as_sentences():
         from triage_assets.settings import load_settings
         from triage_assets.shards.verify import verify_shards
-        from triage_assets.store import open_store
+        from triage_assets.store import open_known_store
 
-        store = open_store(load_settings().triage_store)
+        store = open_known_store(load_settings().triage_store)
         with progress_bars("verifying"):
             report = verify_shards(store)
         if not report.n_organizations:
@@ -49,9 +49,9 @@ def reindex(
     with errors_as_sentences():
         from triage_assets.settings import load_settings
         from triage_assets.shards.reindex import reindex_shards
-        from triage_assets.store import open_store
+        from triage_assets.store import open_known_store
 
-        report = reindex_shards(open_store(load_settings().triage_store), drop_damaged=drop_damaged)
+        report = reindex_shards(open_known_store(load_settings().triage_store), drop_damaged=drop_damaged)
         console.print(f"{report.n_shards:,} shards, {report.n_frames:,} frames indexed, {len(report.dropped)} left out")
 
 
@@ -68,9 +68,9 @@ def compact(
         from triage_assets.shards.collection import GRACE
         from triage_assets.shards.compaction import compact_shards
         from triage_assets.shards.merge_policy import MOST_SMALL
-        from triage_assets.store import open_store
+        from triage_assets.store import open_known_store
 
-        store = open_store(load_settings().triage_store)
+        store = open_known_store(load_settings().triage_store)
         with progress_bars("merging"):
             report = compact_shards(store, now=datetime.now(UTC), most_small=at_most or MOST_SMALL)
         if report.n_retired:
@@ -94,9 +94,9 @@ def gc(
     with errors_as_sentences():
         from triage_assets.settings import load_settings
         from triage_assets.shards.collection import GRACE, collect_retired
-        from triage_assets.store import open_store
+        from triage_assets.store import open_known_store
 
-        store = open_store(load_settings().triage_store)
+        store = open_known_store(load_settings().triage_store)
         grace = GRACE if days is None else timedelta(days=days)
         report = collect_retired(store, now=datetime.now(UTC), grace=grace)
         freed = sum(shard.tar_bytes for shard in report.collected)

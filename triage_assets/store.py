@@ -182,6 +182,16 @@ class _Everything:
         return True
 
 
+def ends_early(store: Store, path: str, offset: int, found: int, expected: int) -> StoreError:
+    """The error of a range, of so many bytes, that is not all there."""
+    return StoreError(
+        f"{store.location}/{path} ends too early",
+        found=f"{found} bytes at offset {offset}",
+        expected=f"{expected} bytes",
+        do="Run `triage shards verify`.",
+    )
+
+
 def annotator_host(url: str) -> str:
     """The host that identifies an annotator; ``loopback`` for any address of this machine. Raises `SettingsError`."""
     try:
@@ -255,6 +265,13 @@ def check_location(location: str) -> None:
         expected="a folder or s3://bucket/prefix",
         do="Correct the address (TRIAGE_STORE).",
     )
+
+
+def open_known_store(location: str) -> Store:
+    """The store, proven to be of a format that is known here. Raises as `open_store`, `StoreError`, `NewerFormat`."""
+    store = open_store(location)
+    store.annotator()
+    return store
 
 
 def open_store(location: str) -> Store:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from tests.groups.backlogs import PLUME, Alarm, store_backlog
 from tests.review.rows import add_annotation, add_group, add_sequence
+from tests.shards.shard_backlogs import Downloads, make_backlog
 from triage_assets.annotator.records import SequenceRow
 from triage_assets.annotator.snapshot import SnapshotWriter, detections_array, snapshot_path
 from triage_assets.defs.resources import ModelsResource, ReviewResource, StoreResource
@@ -26,6 +27,8 @@ from triage_assets.grouping import write_snapshot
 from triage_assets.review.database import ReviewDatabase, open_review
 from triage_assets.review.models import ReviewSequence, ReviewState
 from triage_assets.review.scores import record_scores
+from triage_assets.shards.catalog import change_catalog
+from triage_assets.shards.packing import pack_frames
 
 KEY = "valley-1"
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -87,6 +90,13 @@ def test_without_groups_every_sequence_is_by_itself_and_a_check_says_so(store: F
     _, warned = split(store)
     assert list(warned) == ["every_model_has_scores", "groups_are_at_hand"]
     assert not (store.root / "review.sqlite").exists()
+
+
+def test_an_organization_that_has_frames_and_no_backlog_is_named(store: FolderStore) -> None:
+    pack_frames(store, "lost-9", make_backlog(1), Downloads())
+    change_catalog(store, "never-packed-10", lambda empty: empty)
+    _, warned = split(store)
+    assert warned["every_organization_has_a_backlog"].startswith("split without lost-9, of which there are frames")
 
 
 def test_decisions_of_the_snapshot_reach_the_lists(store: FolderStore) -> None:

@@ -1,14 +1,16 @@
 """Merging beside packing and beside another merge, in a folder and in a bucket: nothing is lost, nothing is twice."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.shards.shard_backlogs import KEY, Downloads, downloaded, make_backlog, make_sequence
 from tests.shards.test_shard_races import Meanwhile, times_stored
 from tests.stores import Place, other_process
-from triage_assets.shards.catalog import load_catalog, load_frames
+from triage_assets.shards import new_shard
+from triage_assets.shards.catalog import Catalog, change_catalog, load_catalog, load_frames
+from triage_assets.shards.collection import collect_retired
 from triage_assets.shards.compaction import CompactionReport, compact_shards
 from triage_assets.shards.packing import pack_frames
 from triage_assets.shards.records import PackedSequence, UsableFrame
@@ -152,4 +154,30 @@ def test_processes_that_merge_and_pack_at_once_lose_nothing(place: Place, store:
     assert set(times_stored(store).values()) == {1}
     assert len(times_stored(store)) == 33
     assert len(load_catalog(store, KEY).shards) == 1
+    assert verify_shards(store).faults == ()
+
+
+@pytest.mark.parametrize("place", ["bucket"], indirect=True)  # a folder's files are locked
+@pytest.mark.parametrize("work", ["a pack", "a merge"])
+def test_a_shard_that_is_swept_before_the_catalog_names_it_is_written_again(
+    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    """A machine that sleeps in that instant: to others its files are a dead writer's."""
+    assert place.server is not None
+    server = place.server
+
+    def wake_up_later(store: Store, key: str, change: Callable[[Catalog], Catalog]) -> None:
+        monkeypatch.setattr(new_shard, "change_catalog", change_catalog)
+        server.let_pass(timedelta(days=2))
+        assert len(collect_retired(store, now=NOW).removed) == 2
+        change_catalog(store, key, change)
+
+    monkeypatch.setattr(new_shard, "change_catalog", wake_up_later)
+    if work == "a pack":
+        pack_frames(store, KEY, make_backlog(6), Downloads())
+    else:
+        compact(store)
+    assert load_frames(store, KEY)["sequence_id"].unique().to_pylist() == list(range(1, 7 if work == "a pack" else 6))
+    assert verify_shards(store).faults == ()
+    assert compact(store).n_shards == 1
     assert verify_shards(store).faults == ()

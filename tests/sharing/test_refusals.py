@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from triage_assets.shards.verify import verify_shards
 from triage_assets.sharing import tables
 from triage_assets.sharing.copying import copy_store
 from triage_assets.sharing.records import CopyScope
-from triage_assets.store import open_store
+from triage_assets.store import StoredObject, open_store
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +74,21 @@ def test_a_folder_with_something_else_in_it_is_no_destination(source: FolderStor
     with pytest.raises(StoreError, match=r"is no store, and not empty; found cat\.jpg"):
         copy_store(source, FolderStore(tmp_path / "photos"))
     assert [file.name for file in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
+
+
+def test_a_destination_that_another_begins_to_fill_meanwhile_is_no_strangers_folder(
+    source: FolderStore, destination: FolderStore
+) -> None:
+    class Filled(FolderStore):
+        """One that is filled as soon as somebody has looked what else is in it."""
+
+        def list(self, prefix: str) -> Iterator[StoredObject]:
+            if prefix == "" and self.annotator() is None:
+                copy_store(source, FolderStore(self.root))
+            return super().list(prefix)
+
+    assert copy_store(source, Filled(destination.root)).faults == ()
+    assert contents(destination) == contents(source)
 
 
 def test_a_viewer_that_was_opened_first_does_not_prevent_a_fetch(source: FolderStore, destination: FolderStore) -> None:

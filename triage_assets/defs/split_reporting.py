@@ -4,7 +4,7 @@ What belongs here: the form of what is reported. What does not: the split and it
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -16,6 +16,7 @@ from triage_assets.defs.metadata import score_histogram, table
 from triage_assets.defs.resources import ReviewResource
 from triage_assets.errors import SettingsError, StoreError, TriageError
 from triage_assets.groups.records import FOLDER as GROUPS_FOLDER
+from triage_assets.shards.catalog import shard_of, shards_folder, stored_organizations
 from triage_assets.store import Store
 from triage_assets.worklists.records import FOLDER, REVIEW, ReviewTables
 
@@ -29,6 +30,7 @@ _logger = logging.getLogger(__name__)
 WARNINGS = (
     "backlog_is_of_one_stage",
     "every_model_has_scores",
+    "every_organization_has_a_backlog",
     "groups_are_at_hand",
     "scores_reach_the_groups_page",
 )
@@ -153,6 +155,24 @@ def check_stage(stages: Mapping[str, str]) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         description=f"the organizations' backlogs are of the stages {', '.join(found) or 'none'}: "
         "`triage run --stage S` without --organization makes them one",
+    )
+
+
+def check_organizations(target: Store, listed: Container[str]) -> dg.AssetCheckResult:
+    """Whether every organization that has frames has a backlog; ``listed`` are those that have one."""
+    lost = [
+        key
+        for key in stored_organizations(target)
+        if key not in listed and any(shard_of(found.path) for found in target.list(shards_folder(key)))
+    ]
+    return dg.AssetCheckResult(
+        check_name="every_organization_has_a_backlog",
+        passed=not lost,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"split without {', '.join(lost)}, of which there are frames and no backlog: `triage pull` makes "
+        "it, or `triage fetch` brings it"
+        if lost
+        else "every organization with frames has a backlog",
     )
 
 

@@ -13,6 +13,7 @@ from triage_assets.defs.split_reporting import (
     WARNINGS,
     check_groups,
     check_models,
+    check_organizations,
     check_promises,
     check_stage,
     describe_split,
@@ -81,6 +82,7 @@ def worklists(
         check_results=[
             *check_promises(target, backlog, tables),
             check_stage(stages),
+            check_organizations(target, stages),
             check_models(at_hand),
             check_groups(is_there=reviewed is not None),
             record_for_groups_page(review, results),

@@ -99,6 +99,12 @@ class Catalog(BaseModel):
         changed = self.with_shards([*left, merged] if merged else left, self.dropped)
         return changed.model_copy(update={"retired": tuple(retired)})
 
+    def without(self, shard: str, before: Self) -> Self:
+        """The catalog without a live shard, and with those again that it replaced, as they were ``before``."""
+        replaced = {each.name for each in self.retired if each.into == shard}
+        back = [each for each in before.shards if each.name in replaced]
+        return self.with_shards([*(each for each in self.shards if each.name != shard), *back], self.dropped)
+
     def is_made_of(self, shard: str, known: Container[str]) -> bool:
         """Whether a shard is one of the ``known``, or was merged out of nothing but such."""
         sources = [each.name for each in self.retired if each.into == shard]

@@ -96,10 +96,18 @@ class NewShard:
     def seal(self, change: Callable[[Catalog, ShardEntry, pa.Table], Catalog]) -> ShardEntry:
         """Make the shard durable, and live by ``change`` of the catalog, which gets its entry and its rows.
 
-        Where that raises `Overtaken`, the shard's files are removed. Raises `ObjectExists` where another process has
-        written the same shard, and `StoreUnwritable`.
+        Raises `Overtaken` where that does, or where the files were swept before the catalog named them, as they are in
+        a bucket after a day: then nothing is left of the shard. Raises `ObjectExists` where another process has written
+        the same shard, and `StoreUnwritable`.
         """
         tar, index = tar_path(self._key, self.name), index_path(self._key, self.name)
+        before = Catalog(organization_key=self._key)
+
+        def add(now: Catalog) -> Catalog:
+            nonlocal before
+            before = now
+            return change(now, entry, rows)
+
         try:
             # Both files stay open, and so safe from a sweep, until the catalog names them.
             with self._tar, self._store.new_object(index) as new_index:
@@ -111,7 +119,10 @@ class NewShard:
                 new_index.commit()
                 tar_bytes, digest = self.size + len(END_OF_ARCHIVE), self._meta_digest.hexdigest()
                 entry = make_entry(self.name, tar_bytes, self.n_sequences, rows, digest, data)
-                change_catalog(self._store, self._key, lambda now: change(now, entry, rows))
+                change_catalog(self._store, self._key, add)
+                if self._store.size(tar) is None or self._store.size(index) is None:
+                    change_catalog(self._store, self._key, lambda now: now.without(self.name, before))
+                    raise Overtaken
         except Overtaken:
             self._store.delete(index)
             self._store.delete(tar)

@@ -56,16 +56,17 @@ def claim_destination(destination: Store, annotator: str | None) -> None:
     Raises `StoreMismatch` where it is another annotator's, `StoreError` where it holds something else, `NewerFormat`
     and `StoreUnwritable`.
     """
-    stored = destination.annotator()
-    if stored is None and not _is_store(destination):
+    if destination.annotator() is None and not _is_store(destination):
         foreign = next((found.path for found in destination.list("") if not _is_ignored(found.path)), None)
-        if foreign is not None:
+        # Another copy or a run may have begun to fill it between these looks.
+        if foreign is not None and destination.annotator() is None and not _is_store(destination):
             raise StoreError(
                 f"{destination.location} is no store, and not empty",
                 found=foreign,
                 expected="a store, or an empty folder or prefix",
                 do="Name another place.",
             )
+    stored = destination.annotator()
     if stored is not None and annotator is not None and stored != annotator:
         raise StoreMismatch(
             f"The store {destination.location} holds the backlog of another annotator",

@@ -1,7 +1,7 @@
 """What is to be copied of an organization's shards: what the destination lacks, and what it has only remains of.
 
 What lives here: that plan, and the catalog of a destination that other means have filled and not completed. What does
-not: whether two catalogs make one (`merging`), and the copying (`shards`).
+not: whether two catalogs make one (`comparing`), and the copying (`shards`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from triage_assets.shards.catalog import (
     shards_folder,
     tar_path,
 )
-from triage_assets.sharing.merging import compare_catalogs
+from triage_assets.sharing.comparing import compare_catalogs
 from triage_assets.sharing.records import CopyScope, SourceChanged
 from triage_assets.store import Store
 

@@ -156,7 +156,7 @@ def count_listed_labels(store: Store) -> int:
 
 def describe_caution(models: Sequence[ModelScores]) -> str:
     """What everybody who is shown these models' scores must be told; empty where there is nothing to say."""
-    return "; ".join(model.caution for model in models if model.caution)
+    return "; ".join(dict.fromkeys(model.caution for model in models if model.caution))
 
 
 def foreign_files(store: Store) -> list[str]:
