@@ -155,7 +155,10 @@ def test_whoever_may_only_read_sees_everything_in_the_viewer_and_nothing_is_writ
         part = client.get(f"/frames/{frame['detection_id']}", headers={"Range": "bytes=10-19"})
         assert (part.status_code, part.content) == (206, image.content[10:20])
         assert client.get("/run").json()["worklists"]["stored"]["counts"]["sequences"] == N
-        assert client.post("/sequence_groups/assign").json()["processed"] == N
+        groups = client.get("/sequence_groups/", params={"label_state": "all", "min_members": 1}).json()
+        assert sum(group["member_count"] for group in groups["items"]) == N
+        assert client.get("/triage/facets").json()["review_trouble"] is None
+        assert client.post("/sequence_groups/assign").status_code == 403, "they only look"
     assert s3.writes[n_writes:] == []
 
 
