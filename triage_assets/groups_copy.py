@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from triage_assets.errors import StoreError
-from triage_assets.groups.newcomers import SKIPPED_BEFORE
 from triage_assets.groups.records import SEQUENCES, DatabaseState
 from triage_assets.groups.snapshot import GroupsSnapshot, load_columns, load_snapshot
 from triage_assets.review.database import open_review
@@ -27,12 +25,11 @@ from triage_assets.review.driver_errors import driver_errors
 from triage_assets.review.restoring import restore
 from triage_assets.review.watch import is_unused
 from triage_assets.store import Store
-from triage_assets.stored_newcomers import read_newcomers
+from triage_assets.stored_newcomers import read_everybody
 from triage_assets.worklists.records import FOLDER as WORKLISTS
 
 RESULTS = f"{WORKLISTS}/results.parquet"
 _SEEN = ("last_seen_at", "n_detections", "first_detection_id", "first_boxes")
-_NOBODY = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ def write_copy(path: Path, tables: CopiedTables | None) -> None:
 def _describe_sequences(store: Store, snapshot: GroupsSnapshot) -> pa.Table:
     """All sequences, with what the backlog knows of them; those that have left it have no frame to show."""
     known = pa.concat_tables([snapshot.members, snapshot.ungrouped], promote_options="default").select(SEQUENCES.names)
-    backlog = read_newcomers(store, _NOBODY, SKIPPED_BEFORE.empty_table(), {}).newcomers
+    backlog = read_everybody(store, ["id", *_SEEN])
     seen = backlog.select(_SEEN).take(pc.index_in(known["sequence_id"], value_set=backlog["id"]))
     without = {"last_seen_at": known["recorded_at"], "n_detections": 0, "first_boxes": "[]"}
     rows = known.rename_columns({"sequence_id": "id"})

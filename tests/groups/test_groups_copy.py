@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,17 @@ def test_sequences_that_left_the_backlog_stay_in_their_groups(
     assert [(each.first_detection_id, each.first_boxes) for each in gone] == [(None, ())] * 2
     assert [each.last_seen_at for each in gone] == [each.recorded_at for each in gone]
     assert known[6].group_id is None
+
+
+def test_of_a_sequence_in_two_backlogs_the_last_is_shown(store: Store, decided: ReviewDatabase, tmp_path: Path) -> None:
+    """As an assignment takes it."""
+    later = Alarm(1, n_frames=5)
+    for key in ("alps-3", "west-2"):
+        store_backlog(store, [later if key == "west-2" else Alarm(1, n_frames=9)], key)
+    with closing(copy_of(store, tmp_path)) as copy, copy.read() as connection:
+        _, members, _ = shown(connection)
+    (first,) = [member for member in members if member.sequence_id == 1]
+    assert first.last_seen_at == later.recorded_at + timedelta(seconds=150)
 
 
 def test_an_empty_snapshot_is_an_empty_copy(store: Store, review: ReviewDatabase, tmp_path: Path) -> None:
