@@ -5,7 +5,7 @@ import { Banner } from "../components/banner";
 import { Moment } from "../components/words";
 import { useSession } from "./session";
 
-/** Where the groups are the store's and nobody decides: as of when they are, and where decisions are taken. */
+/** Where the groups are the store's and nobody decides: when they were last changed, and where decisions are taken. */
 export function CopiedGroups() {
   const client = useQueryClient();
   const copied = useSession().data?.copied_groups ?? null;
@@ -19,10 +19,10 @@ export function CopiedGroups() {
   if (copied === null) return null;
   return (
     <Banner kind={copied.trouble === null ? "note" : "attention"}>
-      {changedAt === null ? "Groups from the store" : "Groups from the store, as of "}
+      {changedAt === null ? "Groups from the store" : "Groups from the store, last changed "}
       {changedAt !== null && <Moment iso={changedAt} />}. Decisions are taken in the review database of
       whoever makes the store: set <code>TRIAGE_REVIEW_DB</code> to it.
-      {copied.trouble !== null && <> Newer groups cannot be shown: {copied.trouble}</>}
+      {copied.trouble !== null && <> Its latest groups cannot be shown: {copied.trouble}</>}
     </Banner>
   );
 }
