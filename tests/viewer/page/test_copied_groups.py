@@ -33,7 +33,9 @@ def test_groups_are_shown_and_where_decisions_are_taken_is_said(
 ) -> None:
     group = largest_group(address)
     with open_page(f"{address}/groups") as page:
-        expect(page.get_by_role("status").filter(has_text="Groups from the store, last changed 20")).to_contain_text(WHERE)
+        expect(page.get_by_role("status").filter(has_text="Groups from the store, last changed 20")).to_contain_text(
+            WHERE
+        )
         expect(page.get_by_role("button", name="Run assignment")).to_be_disabled()
         expect(page.get_by_role("banner")).to_contain_text("may look")
         screenshot(page, "groups-copied")
