@@ -1,19 +1,21 @@
 """What grouping costs: run `python -m benchmarks.grouping [--sequences 1000000] [--postgres URL]`.
 
 What lives here: a made-up backlog in which about half of all clicks could be saved, grouped from nothing and then with
-newcomers, on SQLite and, where a URL of an empty database is given, on PostgreSQL; beside it the rule word by word.
+newcomers, on SQLite and, where a URL of an empty database is given, on PostgreSQL; the copy of the groups that those
+have who only look; beside it the rule word by word.
 What does not: whether the threshold is a good one (`benchmarks.groups`).
 """
 
 import argparse
 import io
+import json
 import multiprocessing
 import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,7 +35,9 @@ from triage_assets.annotator.snapshot import FORMAT_VERSION as SNAPSHOT_VERSION
 from triage_assets.folder_store import FolderStore
 from triage_assets.grouping import regroup, write_snapshot
 from triage_assets.groups.boxes import FIRST_DETECTIONS, is_valid_box
-from triage_assets.groups.records import IOU_THRESHOLD
+from triage_assets.groups.records import ANNOTATIONS, IOU_THRESHOLD
+from triage_assets.groups.snapshot import load_snapshot, store_snapshot
+from triage_assets.groups_copy import RESULTS, load_copied, write_copy
 from triage_assets.review.database import open_review
 from triage_assets.store import Store
 
@@ -66,9 +70,13 @@ def main() -> None:
             in_another_process(measure, store, url, "the same again")
             in_another_process(everything.write, store, options.sequences + options.new)
             in_another_process(measure, store, url, f"{options.new:,} on top")
+        in_another_process(label_and_score, store)
+        in_another_process(measure_copying, store)
         small = FolderStore(folder / "small")
         in_another_process(Backlog(options.literal).write, small, options.literal)
         in_another_process(measure, small, f"sqlite:///{folder / 'small.sqlite'}", f"{options.literal:,} from nothing")
+        in_another_process(label_and_score, small)
+        in_another_process(measure_copying, small)
         in_another_process(measure_literally, small)
 
 
@@ -97,6 +105,51 @@ def measure(store: Store, url: str, what: str) -> None:
         f" one, {report.skipped_no_bbox:,} skipped"
     )
     review.close()
+
+
+def measure_copying(store: Store) -> None:
+    """A copy of the groups for whoever only looks, with as many scores as sequences and a label for one in five."""
+    import pandas  # noqa: F401 (as above)
+
+    before = _megabytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "copy.sqlite"
+        tables, reading = timed(lambda: load_copied(store))
+        assert tables is not None
+        _, writing = timed(lambda: write_copy(path, tables))
+        size_mb = path.stat().st_size / 1e6
+    print(
+        f"  {len(tables.sequences):,} to look at, {len(tables.annotations):,} labelled: read {reading}, "
+        f"write {writing}   {size_mb:.0f} MB; {before:4.0f} MB before, {_megabytes():5.0f} MB at the peak"
+    )
+
+
+def label_and_score(store: Store) -> None:
+    """Labels and scores in the store, as decisions and the worklists leave them."""
+    snapshot = load_snapshot(store)
+    assert snapshot is not None
+    ids = snapshot.members["sequence_id"].combine_chunks()
+    labelled = ids.take(pa.array(np.arange(0, len(ids), 5)))
+    boxes = [{"detection_id": number, "xyxyn": [0.123456, 0.234567, 0.345678, 0.45678]} for number in range(DETECTIONS)]
+    cluster = {"is_smoke": False, "smoke_type": None, "false_positive_types": ["antenna"], "bboxes": boxes}
+    values = {
+        "sequence_id": labelled,
+        "stage": "seq_annotation_done",
+        "has_smoke": False,
+        "has_false_positives": True,
+        "smoke_types": pa.scalar([], pa.list_(pa.string())),
+        "false_positive_types": pa.scalar(["antenna"]),
+        "is_unsure": False,
+        "origin": "propagated",
+        "annotation": json.dumps([cluster]),
+        "updated_at": pa.scalar(_START_US).cast(pa.timestamp("us", "UTC")),
+    }
+    columns = [value if isinstance(value, pa.Array) else pa.repeat(value, len(labelled)) for value in values.values()]
+    store_snapshot(store, replace(snapshot, annotations=pa.table(columns, schema=ANNOTATIONS)))
+    scores = np.random.default_rng(5).random(len(ids))
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"sequence_id": ids, "triage_score": scores}), sink)
+    store.write(RESULTS, sink.getvalue().to_pybytes())
 
 
 def measure_literally(store: Store) -> None:

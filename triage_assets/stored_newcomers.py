@@ -4,7 +4,7 @@ What lives here: reading as little of the snapshots as that takes, in bounded me
 (`groups.newcomers`), and the snapshots' form (`annotator.snapshot`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +61,19 @@ def read_newcomers(
     return StoredNewcomers(ordered, skipped_again, moved)
 
 
+def read_everybody(store: Store, columns: Sequence[str]) -> pa.Table:
+    """These columns of `NEWCOMERS` for all of the stored backlog, whoever is in a group by now.
+
+    Of a sequence that was pulled twice, for two organizations, the last is first. Raises `StoreError`, `NewerFormat`.
+    """
+    parts = [NEWCOMERS.empty_table().select(columns)]
+    for key in reversed(stored_keys(store)):
+        stored = StoredSnapshot.open(store, key)
+        if stored is not None:
+            parts.append(_describe(stored.file, key, np.ones(stored.file.metadata.num_rows, np.bool_), columns))
+    return pa.concat_tables(parts)
+
+
 def _move(moved: pa.Table, listed_ids: pa.ChunkedArray, moved_ids: Integers, key: str) -> pa.Table:
     """Who has moved so far, whatever organizations before this one say of the sequences that this one lists."""
     others = moved.filter(pc.invert(pc.is_in(moved["id"], value_set=listed_ids))) if len(moved) else moved
@@ -68,17 +81,20 @@ def _move(moved: pa.Table, listed_ids: pa.ChunkedArray, moved_ids: Integers, key
     return pa.concat_tables([others, here])
 
 
-def _describe(file: pq.ParquetFile, key: str, is_newcomer: Flags) -> pa.Table:
+def _describe(
+    file: pq.ParquetFile, key: str, is_newcomer: Flags, columns: Sequence[str] = tuple(NEWCOMERS.names)
+) -> pa.Table:
     """The newcomers of one organization, read some row groups at a time."""
     sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     owners = np.repeat(np.arange(len(sizes)), sizes)
     groups = np.unique(owners[is_newcomer])
-    parts = [NEWCOMERS.empty_table()]
+    parts = [NEWCOMERS.empty_table().select(columns)]
     for start in range(0, len(groups), _ROW_GROUPS_AT_ONCE):
         some = groups[start : start + _ROW_GROUPS_AT_ONCE]
         rows = file.read_row_groups(some.tolist(), columns=list(DETAILED))
         wanted = is_newcomer[np.isin(owners, some)]
-        parts.append(describe_newcomers(rows if wanted.all() else rows.filter(pa.array(wanted)), key))
+        described = describe_newcomers(rows if wanted.all() else rows.filter(pa.array(wanted)), key)
+        parts.append(described.select(columns))
     return pa.concat_tables(parts)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triage_assets.console import console, count_of, errors_as_sentences, warn
+from triage_assets.console import console, count_of, errors, errors_as_sentences, warn
 from triage_assets.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BACKLOG = 2048  # uvicorn's own
 _LAST_ANSWERS_SECONDS = 5
+_TO_DECIDE = "To decide, set TRIAGE_REVIEW_DB to the review database of whoever makes the store."
 
 
 def viewer(
@@ -56,7 +57,7 @@ def viewer(
         settings = load_settings()
         family, address = _resolve(host)
         rules = make_rules(settings, address, allowed_hosts=allowed_host or (), asks_for_login=login)
-        context = _open_context(settings)
+        context = open_context(settings)
         try:
             people = _describe_people(rules, context, host)
             with _listen(family, address, port) as listening:
@@ -75,35 +76,47 @@ def viewer(
         except KeyboardInterrupt:
             console.print("Stopped.")
         finally:
-            context.review.close()
+            context.close()
 
 
-def _open_context(settings: "Settings") -> "Context":
+def open_context(settings: "Settings") -> "Context":
+    """What a server with these settings works with; who has no review database gets a copy of the store's groups."""
     from triage_viewer.context import Context
+    from triage_viewer.copied_groups import CopiedGroups
 
+    from triage_assets.groups_copy import is_for_looking
     from triage_assets.review.database import open_review
+    from triage_assets.review.watch import is_there
     from triage_assets.store import open_store
 
     store = open_store(settings.triage_store)
     store.annotator()  # what is wrong with a bucket, or newer than this, is said before anybody looks
-    review = open_review(settings.review_url)
+    copied = own = None
+    url = settings.review_url
+    if settings.triage_review_db is None and is_for_looking(store, url):
+        # Of a million sequences this takes a minute.
+        errors.print(f"Groups    are copied from the store, to be looked at. {_TO_DECIDE}", markup=False)
+        copied = CopiedGroups.make(store)
+        if copied.shown.trouble is not None:
+            warn([copied.shown.trouble])
+        own = open_review(url) if is_there(url) else None
     return Context(
         store,
-        review,
+        open_review(url if copied is None else copied.url),
         _user_name(),
         settings.triage_joining,
         settings.triage_iou_threshold,
         settings.triage_dagster_url,
+        copied,
+        own,
     )
 
 
 def _describe_people(rules: "AccessRules", context: "Context", host: str) -> str:
     """Who decides here, in words. Raises `SettingsError` where nobody could, or anybody."""
-    from triage_assets.review.accounts import Accounts
-
     if rules.is_local:
         return f"as {context.actor}"
-    n_accounts = Accounts(context.review).count()
+    n_accounts = context.accounts.count()
     if rules.proxy_header is None and not n_accounts:
         raise SettingsError(
             "Nobody could log in",

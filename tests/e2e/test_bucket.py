@@ -144,7 +144,9 @@ def test_whoever_may_only_read_sees_everything_in_the_viewer_and_nothing_is_writ
     for name in ("ANNOTATOR_API_URL", "ANNOTATOR_API_LOGIN", "ANNOTATOR_API_PASSWORD"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(ran.folder / "another-home"))
-    n_writes = len(s3.writes)
+    snapshot = load_snapshot(ran.store)
+    assert snapshot is not None
+    n_members, n_writes = len(snapshot.members), len(s3.writes)
     with viewer_process() as client:
         rows = client.get("/triage/rows").json()
         assert {row["sequence_id"] for row in rows["items"]} == ran.backlog_ids()
@@ -155,7 +157,10 @@ def test_whoever_may_only_read_sees_everything_in_the_viewer_and_nothing_is_writ
         part = client.get(f"/frames/{frame['detection_id']}", headers={"Range": "bytes=10-19"})
         assert (part.status_code, part.content) == (206, image.content[10:20])
         assert client.get("/run").json()["worklists"]["stored"]["counts"]["sequences"] == N
-        assert client.post("/sequence_groups/assign").json()["processed"] == N
+        groups = client.get("/sequence_groups/", params={"label_state": "all", "min_members": 1}).json()
+        assert sum(group["member_count"] for group in groups["items"]) == n_members > 0
+        assert client.get("/triage/facets").json()["review_trouble"] is None
+        assert client.post("/sequence_groups/assign").status_code == 403, "they only look"
     assert s3.writes[n_writes:] == []
 
 

@@ -54,7 +54,18 @@ MEMBERS = pa.schema(
         ("recorded_at", _MOMENT),
     ]
 )
-UNGROUPED = pa.schema([("sequence_id", pa.int64()), ("is_group_excluded", pa.bool_()), ("skipped_reason", pa.string())])
+UNGROUPED = pa.schema(
+    [
+        ("sequence_id", pa.int64()),
+        ("is_group_excluded", pa.bool_()),
+        ("excluded_from", pa.int64()),
+        ("skipped_reason", pa.string()),
+        ("organization_key", pa.string()),
+        ("camera_id", pa.int64()),
+        ("azimuth", pa.int64()),
+        ("recorded_at", _MOMENT),
+    ]
+)
 SEQUENCES = pa.unify_schemas([MEMBERS, UNGROUPED])  # all that are known; their group is null where they are in none
 ANNOTATIONS = pa.schema(
     [

@@ -12,9 +12,17 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, inspect, select
 
 from triage_assets.errors import ReviewBusy, ReviewReadOnly
+from triage_assets.groups.records import DatabaseState
 from triage_assets.review.database import Contents, ReviewDatabase
 from triage_assets.review.engines import describe, make_engine, parse_url
-from triage_assets.review.models import DecisionRow, ReviewState, SequenceAnnotation, WriteToken
+from triage_assets.review.models import (
+    DecisionRow,
+    ReviewSequence,
+    ReviewState,
+    SequenceAnnotation,
+    SequenceGroup,
+    WriteToken,
+)
 from triage_assets.review.records import Action
 from triage_assets.review.versions import is_current, read_version
 
@@ -46,6 +54,21 @@ def has_annotations(url: str) -> bool:
             connection is not None
             and connection.execute(select(SequenceAnnotation.sequence_id).limit(1)).first() is not None
         )
+
+
+def is_unused(url: str, other_than: DatabaseState | None) -> bool:
+    """Whether nobody has grouped or decided anything in the database at this URL, or nobody has made one.
+
+    The database that ``other_than`` is a state of is in use, however empty it is. Raises `ReviewUnavailable`.
+    """
+    with _look(url) as connection:
+        if connection is None:
+            return True
+        identity = connection.execute(select(ReviewState.database_id)).scalar()
+        if other_than is not None and identity == other_than.database_id:
+            return False
+        used = (ReviewSequence.id, SequenceGroup.id, DecisionRow.id)
+        return all(connection.execute(select(key).limit(1)).first() is None for key in used)
 
 
 def last_decision(url: str) -> str | None:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from triage_assets.review.accounts import Accounts
 from triage_viewer.access.doors import PeopleOnly
 from triage_viewer.access.gate import Gate
 from triage_viewer.access.guard import OwnPagesOnly
@@ -32,6 +31,8 @@ async def _load_early(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.backlog.close()
     app.state.frames.close()
+    if app.state.context.copied is not None:  # a signal to end leaves no time for more after the server
+        app.state.context.copied.close()
 
 
 def create_app(
@@ -48,9 +49,9 @@ def create_app(
         title="Triage", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json", lifespan=_load_early
     )
     app.state.context = context
-    app.state.gate = gate = Gate(Accounts(context.review), rules, context.actor, now)
+    app.state.gate = gate = Gate(context.accounts, rules, context.actor, now, decides=context.copied is None)
     app.state.backlog = LiveBacklog(context.store)
-    app.state.review_news = ReviewNews(context.review)
+    app.state.review_news = ReviewNews(context.review, is_copy=context.copied is not None)
     app.state.run = LiveRun(context.store, app.state.backlog, app.state.review_news, context.dagster_url)
     app.state.frames = open_frames(context.store, context.review, app.state.backlog)
     app.add_middleware(PeopleOnly, gate=gate)

@@ -11,7 +11,7 @@ PASSWORD = "correct horse battery staple"
 WRONG = "incorrect horse battery staple"
 LOGIN = AccessRules(is_local=False)
 PAGE_OR_NOT_BUILT = (200, 503)  # the page's document is there where somebody has built it
-STRANGER = {"name": None, "role": None, "login_needed": True, "has_session": False}
+STRANGER = {"name": None, "role": None, "login_needed": True, "has_session": False, "copied_groups": None}
 
 browsers: list[httpx.Client] = []
 """Every other browser of this test; they are closed with it."""

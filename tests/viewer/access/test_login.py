@@ -70,7 +70,7 @@ def test_an_encoded_path_is_closed_too(client: httpx.Client, path: str) -> None:
 
 def test_a_reviewer_logs_in_decides_under_their_name_and_logs_out(client: httpx.Client) -> None:
     answer = log_in(client, "  rita ")
-    rita = {"name": "Rita", "role": "reviewer", "login_needed": False, "has_session": True}
+    rita = {"name": "Rita", "role": "reviewer", "login_needed": False, "has_session": True, "copied_groups": None}
     assert (answer.status_code, answer.json(), client.get(SESSION).json()) == (200, rita, rita)
     assert validate(client).json()["validated_by_username"] == "Rita"
     assert client.get(f"{GROUPS}/1/decisions").json()["items"][0]["by"] == "Rita"

@@ -55,6 +55,7 @@ def test_this_machines_user_is_not_whoever_comes_through_a_proxy(context: Contex
     with serve(context) as client:
         assert client.get(SESSION).json() == {
             "name": "bob", "role": "reviewer", "login_needed": False, "has_session": False,
+            "copied_groups": None,
         }  # fmt: skip
         answer = client.get(f"{GROUPS}/stats", headers={header: "1.1 proxy"})
         assert (answer.status_code, "proxy" in detail(answer)) == (403, True)

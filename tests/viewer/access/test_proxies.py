@@ -32,6 +32,7 @@ def test_a_trusted_proxy_names_who_asks(context: Context, accounts: Accounts) ->
         headers = {"X-Forwarded-User": "zoe@example.org"}
         assert client.get(SESSION, headers=headers).json() == {
             "name": "zoe@example.org", "role": "reviewer", "login_needed": False, "has_session": False,
+            "copied_groups": None,
         }  # fmt: skip
         assert validate(client, **headers).json()["validated_by_username"] == "zoe@example.org"
         assert client.get(SESSION, headers={"X-Forwarded-User": "Zoé".encode()}).json()["name"] == "Zoé"

@@ -43,7 +43,7 @@ class PeopleOnly:
             await answer_error(request, error)(scope, receive, send)
             return
         if isinstance(found, Entry):
-            refusal = _find_refusal(found, scope["path"], scope["method"])
+            refusal = _find_refusal(found, scope["path"], scope["method"], decides=self._gate.decides)
             if refusal is None:
                 request.state.person = found.person
                 await self._app(scope, receive, _with_cookie(send, found.cookie) if found.cookie else send)
@@ -67,11 +67,17 @@ def refuse(refusal: Refusal) -> Response:
     return problem(refusal.status, refusal.detail, **headers)
 
 
-def _find_refusal(entry: Entry, path: str, method: str) -> Refusal | None:
+def _find_refusal(entry: Entry, path: str, method: str, *, decides: bool) -> Refusal | None:
     if path == SESSION:
         return None
     if entry.person is None:
         return Refusal(401, "Your session is over. Log in again." if entry.had_session else "Log in first.")
+    if method not in READING and not decides:
+        return Refusal(
+            403,
+            "You may look and not decide: the groups here are a copy. Decisions are taken in the review database of "
+            "whoever makes the store: set TRIAGE_REVIEW_DB to it.",
+        )
     if method not in READING and entry.person.role is not Role.REVIEWER:
         return Refusal(403, "You may look and not decide: that takes the role reviewer, which an administrator gives.")
     return None

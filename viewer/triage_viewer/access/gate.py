@@ -48,14 +48,24 @@ class Entry:
 
 
 class Gate:
-    """One server's; threads share it. ``now`` gives seconds of Unix."""
+    """One server's; threads share it. ``now`` gives seconds of Unix.
+
+    Unless it ``decides``, everybody may only look, whatever role they have.
+    """
 
     def __init__(
-        self, accounts: Accounts, rules: AccessRules, local_user: str, now: Callable[[], float] = time.time
+        self,
+        accounts: Accounts,
+        rules: AccessRules,
+        local_user: str,
+        now: Callable[[], float] = time.time,
+        *,
+        decides: bool = True,
     ) -> None:
         self.rules = rules
+        self.decides = decides
         self._accounts = accounts
-        self._local_user = Person(local_user, Role.REVIEWER)
+        self._local_user = self._person(local_user, Role.REVIEWER)
         self._now = now
         self._throttle = LoginThrottle()
         self._judging = threading.BoundedSemaphore(_AT_ONCE)
@@ -97,7 +107,7 @@ class Gate:
         self._throttle.succeed(key, visit.address)
         session = Session.begin(account.reviewer_id, self._now())
         cookie = set_cookie(write_value(session, account.session_key), visit.is_https)
-        return Person(account.name, account.role, has_session=True), cookie
+        return self._person(account.name, account.role, has_session=True), cookie
 
     def log_out(self, claim: Claim | None, visit: Visit) -> str:
         """End the session for good, wherever its cookie may be; the cookie that makes this browser forget it."""
@@ -121,7 +131,9 @@ class Gate:
         except (ValueError, InvalidAccount):
             return Refusal(403, f"The proxy's header {self.rules.proxy_header} holds no usable name.")
         account = self._accounts.find(name)
-        return Entry(Person(account.name, account.role) if account else Person(name, self.rules.proxy_role))
+        if account is None:
+            return Entry(self._person(name, self.rules.proxy_role))
+        return Entry(self._person(account.name, account.role))
 
     def _read_session(self, claim: Claim | None, visit: Visit) -> Entry:
         account = self._proven(claim) if claim else None
@@ -129,7 +141,10 @@ class Gate:
             return Entry(None, had_session=claim is not None)
         renewed = claim.session.renew(self._now())
         cookie = set_cookie(write_value(renewed, account.session_key), visit.is_https) if renewed else None
-        return Entry(Person(account.name, account.role, has_session=True), cookie)
+        return Entry(self._person(account.name, account.role, has_session=True), cookie)
+
+    def _person(self, name: str, role: Role, *, has_session: bool = False) -> Person:
+        return Person(name, role if self.decides else Role.VIEWER, has_session)
 
     def _proven(self, claim: Claim) -> Account | None:
         """Whose session it is; None for one that is over, or was never begun here."""

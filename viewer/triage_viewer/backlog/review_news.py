@@ -17,6 +17,10 @@ _OTHER = (
     "The worklists do not say of which decisions they were made, or of decisions in another review database. "
     "Run `triage worklists`; if this stays, correct TRIAGE_REVIEW_DB."
 )
+_OTHER_COPY = (
+    "The worklists were not made of the groups and labels that the store has now. They are again after the next run of "
+    "whoever makes them; where the store is a copy, after the next `triage fetch`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,14 @@ class SinceWorklists:
 
 
 class ReviewNews:
-    """Counts what is new, again only when something was written. May be asked by many threads at once."""
+    """Counts what is new, again only when something was written. May be asked by many threads at once.
 
-    def __init__(self, review: ReviewDatabase) -> None:
+    ``is_copy`` tells that the database is made of the store's groups: nobody can name another one.
+    """
+
+    def __init__(self, review: ReviewDatabase, *, is_copy: bool = False) -> None:
         self._review = review
+        self._other = _OTHER_COPY if is_copy else _OTHER
         self._last: tuple[str, DatabaseState, SinceWorklists] | None = None
 
     def since(self, backlog: StoredBacklog) -> SinceWorklists:
@@ -48,6 +56,6 @@ class ReviewNews:
                 changed = count_groups_changed_since(connection, backlog.groups_of)
         except ReviewError as error:
             return SinceWorklists(None, None, describe_trouble(error))
-        found = SinceWorklists(decided, changed, _OTHER if decided is None or changed is None else None)
+        found = SinceWorklists(decided, changed, self._other if decided is None or changed is None else None)
         self._last = backlog.version, present, found
         return found

@@ -1,5 +1,6 @@
 """Sessions: who one is here, logging in and logging out."""
 
+from datetime import datetime
 from typing import Self
 
 from fastapi import APIRouter, Request, Response
@@ -11,6 +12,8 @@ from triage_viewer.access.doors import refuse
 from triage_viewer.access.gate import Gate, Refusal
 from triage_viewer.access.guard import SESSION
 from triage_viewer.access.rules import Person
+from triage_viewer.context import Context
+from triage_viewer.copied_groups import CopiedGroups
 from triage_viewer.problems import ANYWHERE, IN_BODIES, IN_DECISIONS, problems
 from triage_viewer.requests import NO_PARAMETERS, Strictly
 
@@ -26,29 +29,58 @@ class Login(Strictly):
     password: SecretStr = Field(max_length=LONGEST)
 
 
+class CopiedGroupsRead(BaseModel):
+    """The store's groups, which are shown in place of a review database, as of their last change; null without any.
+
+    ``trouble`` is why they may not be the store's latest.
+    """
+
+    changed_at: datetime | None
+    trouble: str | None
+
+    @classmethod
+    def of(cls, copied: CopiedGroups) -> Self:
+        """What is shown now, and whether the store has newer ones is looked at."""
+        copied.look()
+        return cls(changed_at=copied.shown.changed_at, trouble=copied.shown.trouble)
+
+
 class SessionRead(BaseModel):
     """Who one is: a stranger, who has to log in, where ``name`` is null.
 
-    The server's own user and people whom a proxy names have no session to log out of.
+    The server's own user and people whom a proxy names have no session to log out of. Where ``copied_groups`` are
+    shown, nobody decides.
     """
 
     name: str | None
     role: Role | None
     login_needed: bool
     has_session: bool
+    copied_groups: CopiedGroupsRead | None
 
     @classmethod
-    def of(cls, person: Person | None) -> Self:
+    def of(cls, person: Person | None, copied: CopiedGroups | None) -> Self:
         """The person as they are shown."""
         if person is None:
-            return cls(name=None, role=None, login_needed=True, has_session=False)
-        return cls(name=person.name, role=person.role, login_needed=False, has_session=person.has_session)
+            return cls(name=None, role=None, login_needed=True, has_session=False, copied_groups=None)
+        return cls(
+            name=person.name,
+            role=person.role,
+            login_needed=False,
+            has_session=person.has_session,
+            copied_groups=None if copied is None else CopiedGroupsRead.of(copied),
+        )
+
+
+def _copied_of(request: Request) -> CopiedGroups | None:
+    context: Context = request.app.state.context
+    return context.copied
 
 
 @router.get("")
 def get_session(request: Request) -> SessionRead:
     """Who one is here, also for strangers."""
-    return SessionRead.of(request.state.person)
+    return SessionRead.of(request.state.person, _copied_of(request))
 
 
 @router.post("", response_model=SessionRead, responses=problems(*IN_BODIES, 401, 409, 429))
@@ -60,7 +92,7 @@ def log_in(request: Request, response: Response, login: Login) -> SessionRead | 
         return refuse(found)
     person, cookie = found
     response.headers["Set-Cookie"] = cookie
-    return SessionRead.of(person)
+    return SessionRead.of(person, _copied_of(request))
 
 
 @router.delete("", status_code=204, responses=problems(*IN_DECISIONS))

@@ -756,6 +756,18 @@ export interface components {
             username: string;
         };
         /**
+         * CopiedGroupsRead
+         * @description The store's groups, which are shown in place of a review database, as of their last change; null without any.
+         *
+         *     ``trouble`` is why they may not be the store's latest.
+         */
+        CopiedGroupsRead: {
+            /** Changed At */
+            changed_at: string | null;
+            /** Trouble */
+            trouble: string | null;
+        };
+        /**
          * Counts
          * @description How many sequences are in each bucket, and in all.
          */
@@ -1862,9 +1874,11 @@ export interface components {
          * SessionRead
          * @description Who one is: a stranger, who has to log in, where ``name`` is null.
          *
-         *     The server's own user and people whom a proxy names have no session to log out of.
+         *     The server's own user and people whom a proxy names have no session to log out of. Where ``copied_groups`` are
+         *     shown, nobody decides.
          */
         SessionRead: {
+            copied_groups: components["schemas"]["CopiedGroupsRead"] | null;
             /** Has Session */
             has_session: boolean;
             /** Login Needed */

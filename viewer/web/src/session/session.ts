@@ -15,12 +15,15 @@ export function useStrangerWatch(): void {
   );
 }
 
-/** Who one is here. */
+const COPY_EVERY_MS = 30_000;
+
+/** Who one is here, and as of when the groups are where they are copied. */
 export function useSession() {
   return useQuery({
     queryKey: keys.session,
     queryFn: ({ signal }) => ask(api.GET("/api/v1/session", { signal })),
     staleTime: 60_000,
+    refetchInterval: ({ state }) => (state.data?.copied_groups ? COPY_EVERY_MS : false),
   });
 }
 
@@ -39,9 +42,12 @@ export function useSessionBefore(session: Session | undefined): Session | null {
 export function useMayDecide(): { may: boolean; whyNot: string | undefined } {
   const { data } = useSession();
   const may = data?.role === "reviewer";
+  if (!data || may) return { may, whyNot: undefined };
   return {
     may,
-    whyNot: data && !may ? "You may look and not decide: that takes the role reviewer." : undefined,
+    whyNot: data.copied_groups
+      ? "You may look and not decide: decisions are taken in the review database of whoever makes the store."
+      : "You may look and not decide: that takes the role reviewer.",
   };
 }
 

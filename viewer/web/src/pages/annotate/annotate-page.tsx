@@ -10,6 +10,7 @@ import { usePlace } from "../../queue/use-queue";
 import type { Choice } from "../../review/choice";
 import { ConflictBanner } from "../../review/conflict-banner";
 import { words } from "../../review/labels";
+import { CopiedGroups } from "../../session/copied-groups";
 import { useMayDecide } from "../../session/session";
 import { askSequence } from "../sequence/ask-sequence";
 import styles from "./annotate-page.module.css";
@@ -87,6 +88,7 @@ export default function AnnotatePage({ sequenceId }: { sequenceId: number }) {
 
   return (
     <div className={styles.page}>
+      <CopiedGroups />
       {conflicts.shown.map((id) => (
         <ConflictBanner key={id} sequenceId={id} onDismiss={() => conflicts.dismiss(id)} />
       ))}

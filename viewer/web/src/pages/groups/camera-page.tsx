@@ -6,6 +6,7 @@ import { Banner } from "../../components/banner";
 import { Empty, Loading, Trouble } from "../../components/states";
 import { Count, countOf, Name } from "../../components/words";
 import { askAllGroups } from "../../review/questions";
+import { CopiedGroups } from "../../session/copied-groups";
 import { AngleCard } from "./angle-card";
 import styles from "./camera-page.module.css";
 import { byAngle, isDirection } from "./dial";
@@ -71,6 +72,7 @@ export default function CameraPage({ cameraId }: { cameraId: number }) {
           <Link href={list}>as a list</Link>
         </p>
       </header>
+      <CopiedGroups />
       {error && <Trouble error={error} onRetry={() => void refetch()} />}
       {!isWhole && (
         <Banner kind="note">

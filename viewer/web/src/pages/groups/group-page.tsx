@@ -3,6 +3,7 @@ import { type Fields, integer, useAddress } from "../../address/address";
 import { Loading, Trouble } from "../../components/states";
 import { ConflictBanner } from "../../review/conflict-banner";
 import { askGroup } from "../../review/questions";
+import { CopiedGroups } from "../../session/copied-groups";
 import { Excluded } from "./excluded";
 import { GroupHead } from "./group-head";
 import { GroupLabel } from "./group-label";
@@ -37,6 +38,7 @@ export default function GroupPage({ groupId }: { groupId: number }) {
   const { group, tag } = data;
   return (
     <div className={styles.page}>
+      <CopiedGroups />
       {error && <Trouble error={error} onRetry={() => void refetch()} />}
       {state.sequence !== null && (
         <ConflictBanner sequenceId={state.sequence} onDismiss={() => change({ sequence: null })}>

@@ -18,6 +18,7 @@ import { Count } from "../../components/words";
 import { annotateAddress } from "../../queue/queue";
 import { AssignmentButton } from "../../review/assignment";
 import { askGroups } from "../../review/questions";
+import { CopiedGroups } from "../../session/copied-groups";
 import { GroupsFilters } from "./groups-filters";
 import styles from "./groups-page.module.css";
 import { GroupsTable } from "./groups-table";
@@ -46,6 +47,7 @@ export default function GroupsPage() {
         {data && data.items.length > 0 && <AnnotateThese items={data.items} at={(page - 1) * size} />}
         <AssignmentButton />
       </header>
+      <CopiedGroups />
       <Misread parameters={misread} />
       <GroupsFilters state={state} change={change} stats={data?.stats} />
       {error && <Trouble error={error} onRetry={() => void refetch()} />}

@@ -3,6 +3,7 @@ import { Trouble } from "../../components/states";
 import { Moment, Name } from "../../components/words";
 import { describeDecision } from "../../review/decision-words";
 import { askDecisions } from "../../review/questions";
+import { useSession } from "../../session/session";
 import styles from "./history.module.css";
 import { Pager } from "./pager";
 import { Panel } from "./panel";
@@ -14,10 +15,17 @@ type Props = { groupId: number; page: number; onPage: (page: number) => void };
 /** Who decided what about the group, the latest first. */
 export function History({ groupId, page, onPage }: Props) {
   const { data, error } = useQuery(askDecisions(groupId, page, SHOWN));
+  const isCopy = useSession().data?.copied_groups != null;
   return (
     <Panel title="Decisions">
       {error && <Trouble error={error} />}
-      {data?.total === 0 && <p className={styles.minor}>Nobody has decided anything about this group yet.</p>}
+      {data?.total === 0 && (
+        <p className={styles.minor}>
+          {isCopy
+            ? "Each decision, and who annotated which member, is in the review database alone, not in the store."
+            : "Nobody has decided anything about this group yet."}
+        </p>
+      )}
       {data && data.total > 0 && (
         <>
           <ol className={styles.lines}>

@@ -114,14 +114,15 @@ function AnnotationWords({ annotation, isOut }: AnnotationProps) {
         <span>{plain(processing_stage)}</span>
       </span>
       <span className={styles.muted}>
-        {ORIGINS[origin]}
+        {ORIGINS[origin] && `${ORIGINS[origin]}, `}
         {annotation.contributors.map(({ username }, place) => (
           <span key={username}>
-            {place === 0 ? " " : ", "}
+            {place === 0 && "by "}
             <Name of={username} />
+            {", "}
           </span>
         ))}
-        , <Moment iso={annotation.updated_at} />
+        <Moment iso={annotation.updated_at} />
       </span>
       {isOut && isCopied(origin) && (
         <span>It came through the group that the sequence was taken out of, and does not count.</span>
@@ -139,11 +140,12 @@ function AnnotationWords({ annotation, isOut }: AnnotationProps) {
   );
 }
 
+/** Beside the names of who contributed, which an assignment and a copy of the store's groups have none of. */
 const ORIGINS: Readonly<Record<Schemas["Origin"], string>> = {
-  person: "by",
-  propagated: "through its group, by",
-  bulk: "with others, by",
-  inherited: "taken over from its group, by",
+  person: "",
+  propagated: "through its group",
+  bulk: "with others",
+  inherited: "taken over from its group",
 };
 
 function Decisions({ sequenceId }: { sequenceId: number }) {
