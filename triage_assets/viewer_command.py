@@ -87,10 +87,9 @@ def open_context(settings: "Settings") -> "Context":
     from triage_assets.groups_copy import is_for_looking
     from triage_assets.review.database import open_review
     from triage_assets.review.watch import is_there
-    from triage_assets.store import open_store
+    from triage_assets.store import open_known_store
 
-    store = open_store(settings.triage_store)
-    store.annotator()  # what is wrong with a bucket, or newer than this, is said before anybody looks
+    store = open_known_store(settings.triage_store)  # what is wrong with it is said before anybody looks
     copied = own = None
     url = settings.review_url
     if settings.triage_review_db is None and is_for_looking(store, url):
