@@ -162,3 +162,7 @@ def digests_of(detection_ids: Iterable[int]) -> dict[int, str]:
 
 def contents(store: Store) -> dict[str, bytes]:
     return {found.path: store.read(found.path) for found in store.list("")}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

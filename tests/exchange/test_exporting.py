@@ -1,10 +1,5 @@
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.shards.shard_backlogs import Downloads, make_sequence, tiny_jpeg
-from tests.stores import ROOT, Place
+from tests.stores import Place
 from triage_assets.annotator.merging import add_sequences
 from triage_assets.annotator.records import Sequence
 from triage_assets.annotator.snapshot import read_snapshot
@@ -31,7 +26,7 @@ from triage_assets.store import Store, open_store
 from triage_assets.worklists.build import build_results
 from triage_assets.worklists.export import write_worklists
 
-from .folders import CAMERA, KEY, contents, digests, fill, make_details, make_loose, make_report, with_boxes
+from .folders import CAMERA, KEY, contents, digests, files, fill, make_details, make_loose, make_report, with_boxes
 
 SCORES = {5: 0.9, 6: 0.1, 7: 0.5}
 HOSTILE = '=HYPERLINK("http://evil")/../'
@@ -64,10 +59,6 @@ def write_split(store: Store) -> None:
     backlog, stages = load_backlog_table(store)
     models = load_model_scores(store, (), DETECTOR_ANNOTATOR, FLOAT32).scores
     write_worklists(store, build_results(backlog, models, 0.35), models, 0.35, stages=stages)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_existing_viewer_finds_everything_in_its_place(scored: Store, tmp_path: Path) -> None:
@@ -239,35 +230,6 @@ def test_nothing_is_overwritten(scored: Store, tmp_path: Path, is_folder: bool) 
 def test_an_empty_folder_is_nothing_that_could_be_overwritten(scored: Store, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert export_frames(scored, tmp_path / "out").n_sequences == 4
-
-
-def test_an_export_that_was_killed_is_not_there_and_is_gone_on_with(store: FolderStore, tmp_path: Path) -> None:
-    fill(store, [make_sequence(which, range(which * 100, which * 100 + 20)) for which in range(1, 200)])
-    program = "import sys; from pathlib import Path; from triage_assets.exchange.exporting import export_frames\n"
-    program += "from triage_assets.store import open_store; print('ready', flush=True)\n"
-    program += "export_frames(open_store(sys.argv[1]), Path(sys.argv[2]))"
-    out, unfinished = tmp_path / "out", tmp_path / "out.unfinished"
-    with subprocess.Popen(
-        [sys.executable, "-c", program, str(store.root), str(out)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-    ) as process:
-        while len(list(unfinished.glob("*/*/seq_*/meta.json"))) < 3:
-            assert process.poll() is None
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-    assert not out.exists()
-    (unfinished / "stale.jpg").write_text("of a sequence that has left since")
-    begun = {path: path.stat().st_mtime_ns for meta in unfinished.rglob("meta.json") for path in meta.parent.rglob("*")}
-    assert export_frames(store, out).n_frames == 199 * 20
-    assert not unfinished.exists()
-    kept = [
-        path for path, time_ns in begun.items() if (out / path.relative_to(unfinished)).stat().st_mtime_ns == time_ns
-    ]
-    assert len(kept) == len(begun)  # not written again
-    whole = tmp_path / "whole"
-    export_frames(store, whole)
-    assert files(out) == files(whole)
 
 
 def test_what_another_export_left_is_not_mixed_with_this_one(scored: Store, tmp_path: Path) -> None:

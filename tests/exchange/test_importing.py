@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ from typing import Any
 import pytest
 
 from tests.shards.shard_backlogs import make_sequence, tiny_jpeg
-from tests.stores import Place, other_process
+from tests.stores import Place
 from triage_assets.annotator.snapshot import iter_sequences, stored_keys
 from triage_assets.errors import ExchangeError
 from triage_assets.exchange.importing import import_folder
 from triage_assets.exchange.sources import MOST_IMAGE_BYTES
 from triage_assets.folder_store import FolderStore
 from triage_assets.scoring.planning import plan_scoring
-from triage_assets.shards.catalog import load_frames
 from triage_assets.shards.verify import verify_shards
 from triage_assets.store import Store
 from triage_assets.stored_backlogs import load_backlogs
@@ -34,7 +32,6 @@ from .folders import (
     fill,
     make_loose,
     make_packed,
-    make_report,
     with_boxes,
     write_files,
 )
@@ -412,27 +409,6 @@ def test_without_its_boxes_a_sequence_is_not_scored_as_if_it_had_none(store: Fol
     assert (plan.n_tasks, row["dropped_reason"]) == (0, "incomplete")
     assert "the boxes of 2 frames are not known" in row["dropped_error"]
     assert plan_scoring(KEY, backlog, frames, (), detector="bundled").n_tasks == 1
-
-
-def test_an_import_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
-    make_loose(tmp_path / "old", {which: range(which * 100, which * 100 + 20) for which in range(1, 150)})
-    make_report(tmp_path / "old", dict.fromkeys(range(1, 150), 0.5), n_frames=20)
-    whole, store = FolderStore(tmp_path / "whole"), FolderStore(tmp_path / "store")
-    import_folder(whole, tmp_path / "old")
-    program = "import_folder(store, Path(sys.argv[2]))"
-    program = "from pathlib import Path\nfrom triage_assets.exchange.importing import import_folder\n" + program
-    # In the middle of a shard, before the backlog is told, and before its scores are laid out.
-    for milestone in ("shards/*/.*.tmp", "shards/*/*.parquet", "predictions/*/part-*"):
-        with other_process(program, store.root, tmp_path / "old") as process:
-            while not list(store.root.glob(milestone)):
-                assert process.poll() is None
-                time.sleep(0.002)
-            process.kill()
-        held = {row["sequence_id"] for row in load_frames(store, KEY, ["sequence_id"]).to_pylist()}
-        assert set(listed(store)) in (set(), held)
-        assert all(len(sequence.detections) == 20 for sequence in iter_sequences(store, KEY))
-    import_folder(store, tmp_path / "old")
-    assert contents(store) == contents(whole)
 
 
 def test_a_report_is_plain_values(store: FolderStore, tmp_path: Path) -> None:
