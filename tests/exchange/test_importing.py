@@ -212,6 +212,16 @@ MEMBERS = [
     ({"name": "e", "type": tarfile.FIFOTYPE}, "refused: a pipe"),
     ({"name": f"{CAMERA}/seq_6/meta.json", "data": b"{}"}, "the manifest does not say that it is there"),
     ({"name": "readme.txt", "data": b"x"}, "the manifest does not say that it is there"),
+    # Folders, which some writers of archives end with a slash.
+    ({"name": "/etc/cron.d", "type": tarfile.DIRTYPE}, "refused: its path is absolute"),
+    ({"name": "/", "type": tarfile.DIRTYPE}, "refused: its path is absolute"),
+    ({"name": "../../home", "type": tarfile.DIRTYPE}, "refused: its path leads out of the archive"),
+    ({"name": f"{CAMERA}/seq_5/../../..", "type": tarfile.DIRTYPE}, "refused: its path leads out of the archive"),
+    ({"name": "./../x", "type": tarfile.DIRTYPE}, "refused: its path leads out of the archive"),
+    # Only at its beginning is a dot a way to write nothing.
+    ({"name": ".//etc/cron.d/x", "data": b"x"}, "refused: its path is absolute"),
+    ({"name": f"{CAMERA}/./seq_5/x", "data": b"x"}, "refused: its path leads out of the archive"),
+    ({"name": "././x", "data": b"x"}, "refused: its path leads out of the archive"),
 ]
 
 
@@ -225,7 +235,7 @@ def test_a_member_that_is_no_plain_file_of_the_layout_is_refused_by_name(
     report = import_folder(store, tmp_path / "old")
     [(where, why)] = report.left_out.items()
     assert where.startswith("frames/shard_0000.tar: ")
-    assert member["name"].rpartition("/meta.json")[0] in where
+    assert member["name"].rpartition("/meta.json")[0].removeprefix("./") in where
     assert why == reason
     assert digests(store) == digests_of((50,))
 
@@ -239,10 +249,42 @@ def test_a_link_in_place_of_an_image_leaves_its_sequence_out(store: FolderStore,
     (folder / "manifest.json").write_text(json.dumps({"next_index": 2, "items": {"7": 0, "5": "shard_0001"}}))
     report = import_folder(store, tmp_path / "old")
     assert listed(store) == [7]
-    assert report.left_out == {
-        f"frames/shard_0001.tar: '{image}'": "refused: a symbolic link",
-        f"frames/{CAMERA}/seq_5": "images/detection_50.jpg is missing",
-    }
+    # Once, with the sequence that lacks it.
+    assert report.left_out == {f"frames/{CAMERA}/seq_5": "images/detection_50.jpg is refused: a symbolic link"}
+
+
+def test_a_folder_that_tar_has_packed_from_within_is_taken(store: FolderStore, tmp_path: Path) -> None:
+    camera = make_loose(tmp_path / "old", {5: (50, 51), 6: (60,)})
+    folder = make_packed(tmp_path / "packed", {0: {5: (50, 51), 6: (60,)}})
+    with tarfile.open(folder / "shard_0000.tar", "w") as tar:
+        tar.add(camera.parents[1], arcname="./")
+        assert f"./{CAMERA}/seq_5" in tar.getnames()
+    report = import_folder(store, tmp_path / "packed")
+    assert (report.n_imported, report.left_out) == (2, {})
+    assert digests(store) == digests_of((50, 51, 60))
+
+
+TWICE = [
+    # Which of two is right cannot be told, however each of them is written.
+    (("images/detection_50.jpg", "images/detection_50.jpg"), "images/detection_50.jpg is refused: it is there more"),
+    (("images/detection_50.jpg", "./images/detection_50.jpg", "images/detection_50.jpg"), "is there more than once"),
+    (("meta.json", "meta.json"), "its meta.json is refused: it is there more than once"),
+]
+
+
+@pytest.mark.parametrize(("names", "reason"), TWICE)
+def test_a_member_that_is_there_twice_is_said_once_with_its_sequence(
+    store: FolderStore, tmp_path: Path, names: tuple[str, ...], reason: str
+) -> None:
+    folder = make_packed(tmp_path / "old", {0: {5: (50,), 6: (60,)}})
+    with tarfile.open(folder / "shard_0000.tar", "a") as tar:
+        for name in names:
+            dot = "./" if name.startswith("./") else ""
+            add_member(tar, f"{dot}{CAMERA}/seq_5/{name.removeprefix('./')}", b"x")
+    report = import_folder(store, tmp_path / "old")
+    assert listed(store) == [6]
+    assert report.left_out.keys() == {f"frames/{CAMERA}/seq_5"}
+    assert reason in report.left_out[f"frames/{CAMERA}/seq_5"]
 
 
 def test_of_an_archive_that_is_cut_short_whole_sequences_are_taken(store: FolderStore, tmp_path: Path) -> None:

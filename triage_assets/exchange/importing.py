@@ -1,7 +1,7 @@
 """Taking a folder into a store: frames into shards, sequences into the backlog, scores beside those of models.
 
 What lives here: what is compared before anything is written, the order of writing, and the report. What does not:
-reading the folder (`sources`), and what the scores are (`imported_scores`).
+reading the folder (`survey`), and what the scores are (`imported_scores`).
 
 A sequence is imported whole or not at all. Shards come first, then the backlog that names their sequences, then scores:
 an import that is killed anywhere is gone on with by the next, and leaves nothing that shows half a sequence.
@@ -22,7 +22,8 @@ from triage_assets.annotator.snapshot import StoredSnapshot, stored_keys
 from triage_assets.errors import ExchangeError, ImageError
 from triage_assets.exchange.imported_scores import ScoresImport, import_scores
 from triage_assets.exchange.loose_meta import LooseSequence
-from triage_assets.exchange.sources import Contents, Place, open_sources, survey
+from triage_assets.exchange.sources import Place
+from triage_assets.exchange.survey import Contents, open_sources, survey
 from triage_assets.images import inspect_image
 from triage_assets.progress import Progress, report_progress
 from triage_assets.shards.catalog import load_frames
