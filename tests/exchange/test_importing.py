@@ -13,7 +13,7 @@ from tests.shards.shard_backlogs import make_sequence, tiny_jpeg
 from tests.stores import Place
 from triage_assets.annotator.snapshot import iter_sequences, stored_keys
 from triage_assets.errors import ExchangeError
-from triage_assets.exchange.importing import import_folder
+from triage_assets.exchange.importing import ImportReport, import_folder
 from triage_assets.exchange.sources import MOST_IMAGE_BYTES
 from triage_assets.folder_store import FolderStore
 from triage_assets.scoring.planning import plan_scoring
@@ -440,6 +440,27 @@ def test_a_frame_that_the_store_has_otherwise_is_a_conflict(store: FolderStore, 
     assert digests(store) == digests_of((50, 60, 61, 70))
     assert "holds frame 50 with other bytes" in report.left_out[f"sequences/{CAMERA}/seq_5"]
     assert "in the backlog of another organization: sdis-ardeche-3" in report.left_out[f"sequences/{CAMERA}/seq_7"]
+
+
+def test_of_two_imports_at_once_one_has_the_frames(store: FolderStore, tmp_path: Path) -> None:
+    make_loose(tmp_path / "old", {5: (50, 51), 6: (60,)})
+    others: list[ImportReport] = []
+
+    def begin_another(unit: str, done: int, total: int | None, note: str = "") -> None:
+        if unit == "sequences" and done == 2 and not others:
+            others.append(import_folder(FolderStore(store.root), tmp_path / "old"))
+
+    mine = import_folder(store, tmp_path / "old", begin_another)
+    assert (mine.n_imported, mine.n_added, mine.n_frames_new) == (2, 0, 0)
+    assert [(other.n_imported, other.n_added, other.n_frames_new) for other in others] == [(2, 2, 3)]
+    assert digests(store) == digests_of((50, 51, 60))
+
+
+def test_of_a_sequence_that_has_grown_what_is_new_is_counted(store: FolderStore, tmp_path: Path) -> None:
+    fill(store, [make_sequence(5, (50, 51))], {51: "gone (404)"})
+    make_loose(tmp_path / "old", {5: (50, 51, 52)})
+    assert import_folder(store, tmp_path / "old").n_frames_new == 2
+    assert digests(store) == digests_of((50, 51, 52))
 
 
 def test_without_its_boxes_a_sequence_is_not_scored_as_if_it_had_none(store: FolderStore, tmp_path: Path) -> None:

@@ -13,20 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
 from triage_assets.annotator.merging import add_sequences
 from triage_assets.annotator.records import DownloadedFrame, DownloadedSequence, Sequence, WantedSequence
 from triage_assets.annotator.snapshot import StoredSnapshot, stored_keys
 from triage_assets.errors import ExchangeError, ImageError
+from triage_assets.exchange.held_frames import HeldFrames
 from triage_assets.exchange.imported_scores import ScoresImport, import_scores
 from triage_assets.exchange.loose_meta import LooseSequence
 from triage_assets.exchange.sources import Place
 from triage_assets.exchange.survey import Contents, open_sources, survey
 from triage_assets.images import inspect_image
 from triage_assets.progress import Progress, report_progress
-from triage_assets.shards.catalog import load_frames
 from triage_assets.shards.packing import pack_frames
 from triage_assets.store import Store
 
@@ -38,8 +35,9 @@ class ImportReport:
     """What an import found and did.
 
     ``n_imported`` sequences are in the store's backlog and shards now, of which ``n_added`` were not in the backlog
-    before; ``left_out`` says of everything else why not, by its place in the folder. ``n_without_boxes`` came without a
-    word on which boxes they have.
+    before; ``left_out`` says of everything else why not, by its place in the folder. ``n_frames_new`` are in shards
+    that this import has written, and were in none before. ``n_without_boxes`` came without a word on which boxes they
+    have.
     """
 
     n_imported: int
@@ -87,7 +85,7 @@ def _import_contents(store: Store, folder: Path, contents: Contents, progress: P
     listed = {key: _listed_ids(store, key) for key in stored_keys(store)}
     n_done = 0
     for key, found in sorted(contents.places.items()):
-        held = _Held(store, key)
+        held = HeldFrames(store, key)
         elsewhere = {which: other for other, ids in listed.items() if other != key for which in ids}
         agreeing = []
         for place in found:
@@ -113,7 +111,7 @@ def _import_contents(store: Store, folder: Path, contents: Contents, progress: P
             name = first.backlog.row.organization_name
             n_added += add_sequences(store, key, name, first.stage, _InBacklog(tuple(whole)))
         imported += whole
-        n_new += packed.n_frames_downloaded
+        n_new += held.count_new(packed.shards_written)
     scores, unscored = import_scores(store, folder, frozenset(place.sequence_id for place in imported), progress)
     return ImportReport(
         n_imported=len(imported),
@@ -158,30 +156,7 @@ class _InBacklog:
         return (place.load().backlog for place in self.places)
 
 
-class _Held:
-    """What the live shards of an organization hold of each sequence."""
-
-    def __init__(self, store: Store, key: str) -> None:
-        columns = ["sequence_id", "detection_id", "sha256", "unusable_reason"]
-        self._frames = load_frames(store, key, columns).sort_by("sequence_id").combine_chunks()
-        self._ids = self._frames["sequence_id"].to_numpy()
-
-    def digests(self, sequence_id: int) -> dict[int, str]:
-        """The digest of each image by detection id."""
-        return self._column(sequence_id, "sha256")
-
-    def reasons(self, sequence_id: int) -> dict[int, str]:
-        """Why each of the others is unusable, by detection id."""
-        return self._column(sequence_id, "unusable_reason")
-
-    def _column(self, sequence_id: int, name: str) -> dict[int, str]:
-        start, end = np.searchsorted(self._ids, [sequence_id, sequence_id + 1]).tolist()
-        rows: pa.Table = self._frames.slice(start, end - start)
-        pairs = zip(rows["detection_id"].to_pylist(), rows[name].to_pylist(), strict=True)
-        return {which: value for which, value in pairs if value is not None}
-
-
-def _find_conflict(place: Place, held: _Held, elsewhere: Mapping[int, str]) -> str | None:
+def _find_conflict(place: Place, held: HeldFrames, elsewhere: Mapping[int, str]) -> str | None:
     """What the store says otherwise than the folder, None where they agree as far as both know the sequence."""
     if place.sequence_id in elsewhere:
         return f"the store has it in the backlog of another organization: {elsewhere[place.sequence_id]}"
@@ -203,7 +178,7 @@ def _find_conflict(place: Place, held: _Held, elsewhere: Mapping[int, str]) -> s
 class _Reading:
     """The frames that no shard holds, from the folder; stands where a pull downloads."""
 
-    def __init__(self, places: _Places, held: _Held) -> None:
+    def __init__(self, places: _Places, held: HeldFrames) -> None:
         self._places = places
         self._held = held
 
