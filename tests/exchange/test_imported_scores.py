@@ -16,7 +16,7 @@ from triage_assets.scoring.records import DETECTOR_ANNOTATOR, FLOAT32
 from triage_assets.store import Store
 from triage_assets.stored_backlogs import load_backlogs
 
-from .folders import REPORT, contents, make_details, make_loose, make_report
+from .folders import DAMAGES, KEY, REPORT, contents, make_details, make_loose, make_other, make_report
 
 FRAMES = {5: (50, 51, 52), 6: (60, 61, 62)}
 
@@ -257,3 +257,19 @@ def test_of_two_scores_in_one_folder_the_second_is_left_out(store: FolderStore, 
     assert sorted(model.n_scores for model in report.scores) == [1, 1]
     [why] = report.left_out.values()
     assert "the store has another score of it by this version" in why
+
+
+@pytest.mark.parametrize(("damage", "reason"), DAMAGES)
+def test_scores_of_an_organization_that_is_damaged_stay_laid_out(
+    store: FolderStore, old: Path, damage: Callable[[Store], None], reason: str
+) -> None:
+    make_report(old, {5: 0.9, 6: 0.1})
+    [model] = import_folder(store, old).scores
+    damage(store)
+    other = old.parent / "other"
+    make_other(other, 7, (70, 71, 72))
+    make_report(other, {7: 0.7})
+    report = import_folder(store, other)
+    assert report.left_out.keys() == {f"organization {KEY}"}
+    assert reason in report.left_out[f"organization {KEY}"]
+    assert scores(store, model.name) == {5: 0.9, 6: 0.1, 7: 0.7}

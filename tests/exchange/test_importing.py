@@ -23,6 +23,7 @@ from triage_assets.stored_backlogs import load_backlogs
 
 from .folders import (
     CAMERA,
+    DAMAGES,
     KEY,
     add_member,
     contents,
@@ -31,6 +32,7 @@ from .folders import (
     files_of,
     fill,
     make_loose,
+    make_other,
     make_packed,
     with_boxes,
     write_files,
@@ -440,6 +442,26 @@ def test_a_frame_that_the_store_has_otherwise_is_a_conflict(store: FolderStore, 
     assert digests(store) == digests_of((50, 60, 61, 70))
     assert "holds frame 50 with other bytes" in report.left_out[f"sequences/{CAMERA}/seq_5"]
     assert "in the backlog of another organization: sdis-ardeche-3" in report.left_out[f"sequences/{CAMERA}/seq_7"]
+
+
+@pytest.mark.parametrize(("damage", "reason"), DAMAGES)
+@pytest.mark.parametrize("is_in_the_folder", [True, False])
+def test_an_organization_of_which_the_store_is_damaged_is_left_out_and_the_others_are_imported(
+    store: FolderStore, tmp_path: Path, damage: Callable[[Store], None], reason: str, is_in_the_folder: bool
+) -> None:
+    fill(store, [make_sequence(5, (50,))])
+    damage(store)
+    before = {path: data for path, data in contents(store).items() if KEY in path}
+    if is_in_the_folder:
+        make_loose(tmp_path / "old", {5: (50, 51), 6: (60,)})
+    make_other(tmp_path / "old", 9, (90,))
+    report = import_folder(store, tmp_path / "old")
+    assert (report.n_imported, report.n_added, report.n_frames_new) == (1, 1, 1)
+    assert list(report.left_out) == [f"organization {KEY}"]
+    assert reason in report.left_out[f"organization {KEY}"]
+    assert ("nothing of it is imported (2 in the folder)" in report.left_out[f"organization {KEY}"]) == is_in_the_folder
+    assert [sequence.id for sequence in iter_sequences(store, "other-4")] == [9]
+    assert {path: data for path, data in contents(store).items() if KEY in path} == before
 
 
 def test_of_two_imports_at_once_one_has_the_frames(store: FolderStore, tmp_path: Path) -> None:

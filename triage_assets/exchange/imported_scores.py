@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from triage_assets.errors import ExchangeError
+from triage_assets.errors import ExchangeError, NewerFormat, ShardError, StoreError, StoreUnwritable
 from triage_assets.exchange.reporting_layout import (
     Details,
     Entry,
@@ -60,10 +60,13 @@ def import_scores(
 ) -> tuple[tuple[ScoresImport, ...], dict[str, str]]:
     """Import the scores that a folder has of these sequences, whose frames the store has just as the folder.
 
-    Returns what was imported, and by place in the folder why something was not. Raises `StoreError`.
+    Returns what was imported, and by place in the folder, or by organization, why something was not. Raises
+    `StoreError`.
     """
     left_out: dict[str, str] = {}
-    backlogs = load_backlogs(store)
+    backlogs, damaged = _readable_backlogs(store)
+    for key, error in damaged.items():
+        left_out[f"organization {key}"] = f"its imported scores stay as they were: {error}"
     unreadable = imported_models(store).unreadable
     offers: list[_Offer] = []
     for report in find_reports(folder):
@@ -71,13 +74,29 @@ def import_scores(
             wanted = {which: row for which, row in rows.items() if which in sequence_ids}
             offers.append(_Offer(report, model, wanted, left_out, progress))
             offers[-1].add_to(store, backlogs)
-    not_laid_out = lay_out_imported(store, backlogs)
+    not_laid_out = lay_out_imported(store, backlogs, staying=damaged)
     left_out |= {name: str(error) for name, error in not_laid_out.items()}
     for offer in offers:
         if offer.model.name not in not_laid_out:
             offer.compare_with(_stored_scores(store, offer.model))
     imported = (offer.report_import(is_repaired=offer.model.name in unreadable) for offer in offers)
     return tuple(each for each in imported if each.n_scores), left_out
+
+
+def _readable_backlogs(store: Store) -> tuple[dict[str, LoadBacklog], dict[str, ShardError | StoreError]]:
+    """The backlogs that can be read with their frames, and by key what is wrong with the others."""
+    readable: dict[str, LoadBacklog] = {}
+    damaged: dict[str, ShardError | StoreError] = {}
+    for key, load in load_backlogs(store).items():
+        try:
+            load()
+        except (NewerFormat, StoreUnwritable):
+            raise
+        except (ShardError, StoreError) as error:
+            damaged[key] = error
+        else:
+            readable[key] = load
+    return readable, damaged
 
 
 def _stored_scores(store: Store, model: ImportedModel) -> dict[int, float]:
