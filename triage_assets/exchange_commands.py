@@ -139,8 +139,7 @@ def _print_export(folder: Path, report: "ExportReport") -> None:
     if report.n_without_frames:
         some = count_of(report.n_without_frames, "sequence")
         console.print(f"{some} of them without some or all frames, which no shard holds: `triage pull` fetches them")
-    left_out = {f"sequence {which}": why for which, why in report.left_out.items()}
-    end(_describe_left_out(left_out, "`triage shards verify` tells more"))
+    end(_describe_left_out(report.left_out, "`triage shards verify` tells more"))
 
 
 def _describe_left_out(left_out: Mapping[str, str], rest: str) -> list[str]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.exchange.folders import make_loose
+from tests.exchange.folders import lose_catalog, make_loose, make_other
 from triage_assets.annotator.snapshot import read_snapshot, stored_keys
 from triage_assets.demo import DEMO_MODEL
 from triage_assets.scoring.predictions import iter_details, load_current
@@ -143,3 +143,22 @@ def test_a_folder_of_frames_alone_can_be_looked_at_without_a_model(
     workplace.triage("worklists")
     [row] = json.loads(store.read("worklists/dropped.json"))
     assert (row["sequence_id"], row["reason"]) == (5, "incomplete")
+
+
+def test_an_organization_that_is_damaged_is_said_and_holds_up_no_other(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = leave_the_annotator(workplace, monkeypatch, "imported")
+    make_loose(Path("old"), {5: (50, 51)})
+    make_other(Path("old"), 9, (90,))
+    workplace.triage("import", "old")
+    lose_catalog(store)
+    exported = workplace.triage("export", "frames", "out", code=1).output
+    assert "1 sequence, 1 frame in out" in exported
+    imported = workplace.triage("import", "old", code=1).output
+    assert "1 imported, 0 of them new" in imported
+    for output in (exported, imported):
+        assert "organization sdis-ardeche-3 is left out: " in output
+        assert "Run `triage shards reindex`." in output
+    workplace.triage("shards", "reindex")
+    assert "2 imported" in workplace.triage("import", "old").output

@@ -9,10 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tests.shards.shard_backlogs import Downloads, make_sequence, tiny_jpeg
 from triage_assets.annotator.merging import add_sequences
 from triage_assets.annotator.records import Box, Sequence
-from triage_assets.shards.catalog import load_frames
+from triage_assets.annotator.snapshot import snapshot_path
+from triage_assets.shards.catalog import catalog_path, load_frames
 from triage_assets.shards.packing import pack_frames
 from triage_assets.store import Store
 
@@ -60,6 +64,12 @@ def make_loose(root: Path, sequences: Mapping[int, Iterable[int]]) -> Path:
     for sequence_id, detection_ids in sequences.items():
         write_files(camera / f"seq_{sequence_id}", files_of(sequence_id, detection_ids))
     return camera
+
+
+def make_other(root: Path, sequence_id: int, detection_ids: Iterable[int]) -> None:
+    """A sequence of another organization, `other-4`, in the loose layout below ``root``."""
+    files = files_of(sequence_id, detection_ids, organization_id=4, organization_name="Other")
+    write_files(root / f"data/01_raw/sequences/other/camera/seq_{sequence_id}", files)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -150,6 +160,34 @@ def with_boxes(sequence: Sequence) -> Sequence:
     return Sequence(row, detections)
 
 
+def cut_snapshot(store: Store) -> None:
+    """Leave half of the backlog's file: its footer is gone."""
+    path = snapshot_path(KEY)
+    store.write(path, store.read(path)[: store.size(path) // 2])
+
+
+def spoil_snapshot(store: Store, group: int = 0) -> None:
+    """Spoil one row group of the backlog's file, and nothing that its footer says."""
+    path = snapshot_path(KEY)
+    data = bytearray(store.read(path))
+    metadata = pq.ParquetFile(pa.BufferReader(bytes(data))).metadata.row_group(group)
+    start, end = (metadata.column(which).dictionary_page_offset for which in (0, 4))
+    data[start:end] = bytes(end - start)
+    store.write(path, bytes(data))
+
+
+def lose_catalog(store: Store) -> None:
+    store.delete(catalog_path(KEY))
+
+
+DAMAGES = [
+    (cut_snapshot, "sequences.parquet cannot be read"),
+    (spoil_snapshot, "sequences.parquet cannot be read"),
+    (lose_catalog, "catalog.json is missing"),
+]
+"""What one organization may lose, and how that is said."""
+
+
 def digests(store: Store) -> dict[int, str | None]:
     """The digest of every stored frame, by detection id."""
     frames = load_frames(store, KEY)
@@ -162,3 +200,7 @@ def digests_of(detection_ids: Iterable[int]) -> dict[int, str]:
 
 def contents(store: Store) -> dict[str, bytes]:
     return {found.path: store.read(found.path) for found in store.list("")}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

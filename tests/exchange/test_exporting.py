@@ -1,10 +1,7 @@
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.shards.shard_backlogs import Downloads, make_sequence, tiny_jpeg
-from tests.stores import ROOT, Place
+from tests.stores import Place
 from triage_assets.annotator.merging import add_sequences
 from triage_assets.annotator.records import Sequence
 from triage_assets.annotator.snapshot import read_snapshot
 from triage_assets.defs.backlog import load_backlog_table, load_model_scores
-from triage_assets.errors import ExchangeError, NoWorklists, StoreError, WorklistsUnusable
-from triage_assets.exchange.exporting import REPORT, SEQUENCES, export_eval_viewer, export_frames
+from triage_assets.errors import ExchangeError, NoWorklists, ShardError, StoreError, WorklistsUnusable
+from triage_assets.exchange.exporting import REPORT, SEQUENCES, ExportReport, export_eval_viewer, export_frames
 from triage_assets.exchange.importing import import_folder
 from triage_assets.exchange.new_folder import STAMP, NewFolder
 from triage_assets.exchange.selection import BUCKETS, Selection
@@ -31,7 +28,20 @@ from triage_assets.store import Store, open_store
 from triage_assets.worklists.build import build_results
 from triage_assets.worklists.export import write_worklists
 
-from .folders import CAMERA, KEY, contents, digests, fill, make_details, make_loose, make_report, with_boxes
+from .folders import (
+    CAMERA,
+    DAMAGES,
+    KEY,
+    contents,
+    digests,
+    files,
+    fill,
+    make_details,
+    make_loose,
+    make_report,
+    spoil_snapshot,
+    with_boxes,
+)
 
 SCORES = {5: 0.9, 6: 0.1, 7: 0.5}
 HOSTILE = '=HYPERLINK("http://evil")/../'
@@ -64,10 +74,6 @@ def write_split(store: Store) -> None:
     backlog, stages = load_backlog_table(store)
     models = load_model_scores(store, (), DETECTOR_ANNOTATOR, FLOAT32).scores
     write_worklists(store, build_results(backlog, models, 0.35), models, 0.35, stages=stages)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_existing_viewer_finds_everything_in_its_place(scored: Store, tmp_path: Path) -> None:
@@ -178,7 +184,7 @@ def test_a_frame_that_no_shard_holds_is_told_and_a_damaged_one_left_out(store: F
     path.write_bytes(data[: place + 99] + bytes([data[place + 99] ^ 1]) + data[place + 100 :])
     report = export_frames(store, tmp_path / "out")
     assert (report.n_sequences, report.n_frames, report.n_without_frames) == (2, 1, 1)
-    assert "bytes of detection 60 have changed" in report.left_out[6]
+    assert "bytes of detection 60 have changed" in report.left_out["sequence 6"]
     assert not list((tmp_path / "out").rglob("detection_60.jpg"))
 
 
@@ -189,8 +195,8 @@ def test_what_no_import_would_take_is_left_out_and_holds_up_nobody(store: Folder
 
     fill(store, [with_key(5, "k" * 1_001), with_key(6, "k" * 10_001), with_key(7, "k")])
     report = export_frames(store, tmp_path / "out")
-    assert (report.n_sequences, list(report.left_out)) == (2, [6])
-    assert "bucket_key: String should have at most" in report.left_out[6]
+    assert (report.n_sequences, list(report.left_out)) == (2, ["sequence 6"])
+    assert "bucket_key: String should have at most" in report.left_out["sequence 6"]
     assert import_folder(FolderStore(tmp_path / "other"), tmp_path / "out").n_imported == 2
 
 
@@ -218,8 +224,59 @@ def test_a_shard_without_its_index_costs_what_it_may_hold_and_nothing_else(store
     store.delete(index_path(KEY, damaged.name))
     report = export_frames(store, tmp_path / "out")
     assert (report.n_sequences, report.n_frames, report.n_without_frames) == (2, 2, 0)
-    assert list(report.left_out) == [6]
-    assert f"perhaps because of shard {KEY}/{damaged.name}: its index" in report.left_out[6]
+    assert list(report.left_out) == ["sequence 6"]
+    assert f"perhaps because of shard {KEY}/{damaged.name}: its index" in report.left_out["sequence 6"]
+
+
+@pytest.mark.parametrize(("damage", "reason"), DAMAGES)
+@pytest.mark.parametrize("export", [export_frames, export_eval_viewer])
+def test_an_organization_that_cannot_be_read_is_left_out_and_the_others_are_written(
+    scored: Store,
+    tmp_path: Path,
+    export: Callable[[Store, Path], ExportReport],
+    damage: Callable[[Store], None],
+    reason: str,
+) -> None:
+    damage(scored)
+    report = export(scored, tmp_path / "out")
+    assert (report.n_sequences, list(report.left_out)) == (1, [f"organization {KEY}"])
+    assert reason in report.left_out[f"organization {KEY}"]
+    assert [path.name for path in (tmp_path / "out").rglob("seq_*")] == ["seq_7"]
+    assert not (tmp_path / "out.unfinished").exists()
+
+
+@pytest.mark.parametrize(("damage", "reason"), DAMAGES)
+def test_where_no_organization_can_be_read_there_is_no_export(
+    store: FolderStore, tmp_path: Path, damage: Callable[[Store], None], reason: str
+) -> None:
+    fill(store, [make_sequence(5, (50,))])
+    damage(store)
+    with pytest.raises((ShardError, StoreError), match=reason):
+        export_frames(store, tmp_path / "out")
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_of_a_backlog_that_is_damaged_in_the_middle_what_is_before_is_written(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triage_assets.annotator.merging.ROWS_PER_GROUP", 2)
+    fill(store, [make_sequence(which, (which * 10,)) for which in range(1, 6)])
+    spoil_snapshot(store, 1)
+    report = export_frames(store, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").rglob("seq_*")} == {"seq_1", "seq_2"}
+    [why] = report.left_out.values()
+    assert why.startswith("nothing after sequence 2 is written: ")
+
+
+def test_what_an_export_leaves_unfinished_is_said(
+    scored: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scored.write("worklists/review.json", b"{}")
+    with caplog.at_level(logging.WARNING), pytest.raises(WorklistsUnusable):
+        export_eval_viewer(scored, tmp_path / "out")
+    [said] = [record.getMessage() for record in caplog.records]
+    assert f"in {tmp_path / 'out.unfinished'}: the same command goes on with it" in said
+    assert (tmp_path / "out.unfinished").is_dir()
 
 
 @pytest.mark.parametrize("is_folder", [True, False])
@@ -239,35 +296,6 @@ def test_nothing_is_overwritten(scored: Store, tmp_path: Path, is_folder: bool) 
 def test_an_empty_folder_is_nothing_that_could_be_overwritten(scored: Store, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert export_frames(scored, tmp_path / "out").n_sequences == 4
-
-
-def test_an_export_that_was_killed_is_not_there_and_is_gone_on_with(store: FolderStore, tmp_path: Path) -> None:
-    fill(store, [make_sequence(which, range(which * 100, which * 100 + 20)) for which in range(1, 200)])
-    program = "import sys; from pathlib import Path; from triage_assets.exchange.exporting import export_frames\n"
-    program += "from triage_assets.store import open_store; print('ready', flush=True)\n"
-    program += "export_frames(open_store(sys.argv[1]), Path(sys.argv[2]))"
-    out, unfinished = tmp_path / "out", tmp_path / "out.unfinished"
-    with subprocess.Popen(
-        [sys.executable, "-c", program, str(store.root), str(out)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-    ) as process:
-        while len(list(unfinished.glob("*/*/seq_*/meta.json"))) < 3:
-            assert process.poll() is None
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-    assert not out.exists()
-    (unfinished / "stale.jpg").write_text("of a sequence that has left since")
-    begun = {path: path.stat().st_mtime_ns for meta in unfinished.rglob("meta.json") for path in meta.parent.rglob("*")}
-    assert export_frames(store, out).n_frames == 199 * 20
-    assert not unfinished.exists()
-    kept = [
-        path for path, time_ns in begun.items() if (out / path.relative_to(unfinished)).stat().st_mtime_ns == time_ns
-    ]
-    assert len(kept) == len(begun)  # not written again
-    whole = tmp_path / "whole"
-    export_frames(store, whole)
-    assert files(out) == files(whole)
 
 
 def test_what_another_export_left_is_not_mixed_with_this_one(scored: Store, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from triage_assets.scoring.records import DETECTOR_ANNOTATOR, FLOAT32
 from triage_assets.store import Store
 from triage_assets.stored_backlogs import load_backlogs
 
-from .folders import contents, make_details, make_loose, make_report
+from .folders import DAMAGES, KEY, REPORT, contents, make_details, make_loose, make_other, make_report
 
 FRAMES = {5: (50, 51, 52), 6: (60, 61, 62)}
 
@@ -231,3 +232,44 @@ def test_what_is_damaged_of_imported_scores_comes_back_with_their_folder(store: 
     store.delete(part)
     assert import_folder(store, old).scores[0].n_added == 1
     assert scores(store, model.name) == {5: 0.9}
+
+
+def test_a_score_that_the_store_has_otherwise_is_left_out_and_stays(store: FolderStore, old: Path) -> None:
+    make_report(old, {5: 0.9, 6: 0.1})
+    import_folder(store, old)
+    shutil.rmtree(old / REPORT)
+    make_report(old, {5: 0.8, 6: 0.1})
+    before = contents(store)
+    report = import_folder(store, old)
+    assert report.left_out == {
+        "vit_dinov2_finetune/results.json: pyro-annotator_5": (
+            "the store has another score of it by this version: 0.900000, not 0.800000"
+        )
+    }
+    [model] = report.scores
+    assert (model.n_scores, model.n_added, report.changed, contents(store) == before) == (1, 0, False, True)
+
+
+def test_of_two_scores_in_one_folder_the_second_is_left_out(store: FolderStore, old: Path) -> None:
+    make_report(old, {5: 0.9})
+    make_report(old / "data", {5: 0.4, 6: 0.1})
+    report = import_folder(store, old)
+    assert sorted(model.n_scores for model in report.scores) == [1, 1]
+    [why] = report.left_out.values()
+    assert "the store has another score of it by this version" in why
+
+
+@pytest.mark.parametrize(("damage", "reason"), DAMAGES)
+def test_scores_of_an_organization_that_is_damaged_stay_laid_out(
+    store: FolderStore, old: Path, damage: Callable[[Store], None], reason: str
+) -> None:
+    make_report(old, {5: 0.9, 6: 0.1})
+    [model] = import_folder(store, old).scores
+    damage(store)
+    other = old.parent / "other"
+    make_other(other, 7, (70, 71, 72))
+    make_report(other, {7: 0.7})
+    report = import_folder(store, other)
+    assert report.left_out.keys() == {f"organization {KEY}"}
+    assert reason in report.left_out[f"organization {KEY}"]
+    assert scores(store, model.name) == {5: 0.9, 6: 0.1, 7: 0.7}

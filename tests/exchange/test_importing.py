@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,20 @@ from typing import Any
 import pytest
 
 from tests.shards.shard_backlogs import make_sequence, tiny_jpeg
-from tests.stores import Place, other_process
+from tests.stores import Place
 from triage_assets.annotator.snapshot import iter_sequences, stored_keys
 from triage_assets.errors import ExchangeError
-from triage_assets.exchange.importing import import_folder
+from triage_assets.exchange.importing import ImportReport, import_folder
 from triage_assets.exchange.sources import MOST_IMAGE_BYTES
 from triage_assets.folder_store import FolderStore
 from triage_assets.scoring.planning import plan_scoring
-from triage_assets.shards.catalog import load_frames
 from triage_assets.shards.verify import verify_shards
 from triage_assets.store import Store
 from triage_assets.stored_backlogs import load_backlogs
 
 from .folders import (
     CAMERA,
+    DAMAGES,
     KEY,
     add_member,
     contents,
@@ -33,8 +32,8 @@ from .folders import (
     files_of,
     fill,
     make_loose,
+    make_other,
     make_packed,
-    make_report,
     with_boxes,
     write_files,
 )
@@ -215,6 +214,16 @@ MEMBERS = [
     ({"name": "e", "type": tarfile.FIFOTYPE}, "refused: a pipe"),
     ({"name": f"{CAMERA}/seq_6/meta.json", "data": b"{}"}, "the manifest does not say that it is there"),
     ({"name": "readme.txt", "data": b"x"}, "the manifest does not say that it is there"),
+    # Folders, which some writers of archives end with a slash.
+    ({"name": "/etc/cron.d", "type": tarfile.DIRTYPE}, "refused: its path is absolute"),
+    ({"name": "/", "type": tarfile.DIRTYPE}, "refused: its path is absolute"),
+    ({"name": "../../home", "type": tarfile.DIRTYPE}, "refused: its path leads out of the archive"),
+    ({"name": f"{CAMERA}/seq_5/../../..", "type": tarfile.DIRTYPE}, "refused: its path leads out of the archive"),
+    ({"name": "./../x", "type": tarfile.DIRTYPE}, "refused: its path leads out of the archive"),
+    # Only at its beginning is a dot a way to write nothing.
+    ({"name": ".//etc/cron.d/x", "data": b"x"}, "refused: its path is absolute"),
+    ({"name": f"{CAMERA}/./seq_5/x", "data": b"x"}, "refused: its path leads out of the archive"),
+    ({"name": "././x", "data": b"x"}, "refused: its path leads out of the archive"),
 ]
 
 
@@ -228,7 +237,7 @@ def test_a_member_that_is_no_plain_file_of_the_layout_is_refused_by_name(
     report = import_folder(store, tmp_path / "old")
     [(where, why)] = report.left_out.items()
     assert where.startswith("frames/shard_0000.tar: ")
-    assert member["name"].rpartition("/meta.json")[0] in where
+    assert member["name"].rpartition("/meta.json")[0].removeprefix("./") in where
     assert why == reason
     assert digests(store) == digests_of((50,))
 
@@ -242,10 +251,42 @@ def test_a_link_in_place_of_an_image_leaves_its_sequence_out(store: FolderStore,
     (folder / "manifest.json").write_text(json.dumps({"next_index": 2, "items": {"7": 0, "5": "shard_0001"}}))
     report = import_folder(store, tmp_path / "old")
     assert listed(store) == [7]
-    assert report.left_out == {
-        f"frames/shard_0001.tar: '{image}'": "refused: a symbolic link",
-        f"frames/{CAMERA}/seq_5": "images/detection_50.jpg is missing",
-    }
+    # Once, with the sequence that lacks it.
+    assert report.left_out == {f"frames/{CAMERA}/seq_5": "images/detection_50.jpg is refused: a symbolic link"}
+
+
+def test_a_folder_that_tar_has_packed_from_within_is_taken(store: FolderStore, tmp_path: Path) -> None:
+    camera = make_loose(tmp_path / "old", {5: (50, 51), 6: (60,)})
+    folder = make_packed(tmp_path / "packed", {0: {5: (50, 51), 6: (60,)}})
+    with tarfile.open(folder / "shard_0000.tar", "w") as tar:
+        tar.add(camera.parents[1], arcname="./")
+        assert f"./{CAMERA}/seq_5" in tar.getnames()
+    report = import_folder(store, tmp_path / "packed")
+    assert (report.n_imported, report.left_out) == (2, {})
+    assert digests(store) == digests_of((50, 51, 60))
+
+
+TWICE = [
+    # Which of two is right cannot be told, however each of them is written.
+    (("images/detection_50.jpg", "images/detection_50.jpg"), "images/detection_50.jpg is refused: it is there more"),
+    (("images/detection_50.jpg", "./images/detection_50.jpg", "images/detection_50.jpg"), "is there more than once"),
+    (("meta.json", "meta.json"), "its meta.json is refused: it is there more than once"),
+]
+
+
+@pytest.mark.parametrize(("names", "reason"), TWICE)
+def test_a_member_that_is_there_twice_is_said_once_with_its_sequence(
+    store: FolderStore, tmp_path: Path, names: tuple[str, ...], reason: str
+) -> None:
+    folder = make_packed(tmp_path / "old", {0: {5: (50,), 6: (60,)}})
+    with tarfile.open(folder / "shard_0000.tar", "a") as tar:
+        for name in names:
+            dot = "./" if name.startswith("./") else ""
+            add_member(tar, f"{dot}{CAMERA}/seq_5/{name.removeprefix('./')}", b"x")
+    report = import_folder(store, tmp_path / "old")
+    assert listed(store) == [6]
+    assert report.left_out.keys() == {f"frames/{CAMERA}/seq_5"}
+    assert reason in report.left_out[f"frames/{CAMERA}/seq_5"]
 
 
 def test_of_an_archive_that_is_cut_short_whole_sequences_are_taken(store: FolderStore, tmp_path: Path) -> None:
@@ -403,6 +444,47 @@ def test_a_frame_that_the_store_has_otherwise_is_a_conflict(store: FolderStore, 
     assert "in the backlog of another organization: sdis-ardeche-3" in report.left_out[f"sequences/{CAMERA}/seq_7"]
 
 
+@pytest.mark.parametrize(("damage", "reason"), DAMAGES)
+@pytest.mark.parametrize("is_in_the_folder", [True, False])
+def test_an_organization_of_which_the_store_is_damaged_is_left_out_and_the_others_are_imported(
+    store: FolderStore, tmp_path: Path, damage: Callable[[Store], None], reason: str, is_in_the_folder: bool
+) -> None:
+    fill(store, [make_sequence(5, (50,))])
+    damage(store)
+    before = {path: data for path, data in contents(store).items() if KEY in path}
+    if is_in_the_folder:
+        make_loose(tmp_path / "old", {5: (50, 51), 6: (60,)})
+    make_other(tmp_path / "old", 9, (90,))
+    report = import_folder(store, tmp_path / "old")
+    assert (report.n_imported, report.n_added, report.n_frames_new) == (1, 1, 1)
+    assert list(report.left_out) == [f"organization {KEY}"]
+    assert reason in report.left_out[f"organization {KEY}"]
+    assert ("nothing of it is imported (2 in the folder)" in report.left_out[f"organization {KEY}"]) == is_in_the_folder
+    assert [sequence.id for sequence in iter_sequences(store, "other-4")] == [9]
+    assert {path: data for path, data in contents(store).items() if KEY in path} == before
+
+
+def test_of_two_imports_at_once_one_has_the_frames(store: FolderStore, tmp_path: Path) -> None:
+    make_loose(tmp_path / "old", {5: (50, 51), 6: (60,)})
+    others: list[ImportReport] = []
+
+    def begin_another(unit: str, done: int, total: int | None, note: str = "") -> None:
+        if unit == "sequences" and done == 2 and not others:
+            others.append(import_folder(FolderStore(store.root), tmp_path / "old"))
+
+    mine = import_folder(store, tmp_path / "old", begin_another)
+    assert (mine.n_imported, mine.n_added, mine.n_frames_new) == (2, 0, 0)
+    assert [(other.n_imported, other.n_added, other.n_frames_new) for other in others] == [(2, 2, 3)]
+    assert digests(store) == digests_of((50, 51, 60))
+
+
+def test_of_a_sequence_that_has_grown_what_is_new_is_counted(store: FolderStore, tmp_path: Path) -> None:
+    fill(store, [make_sequence(5, (50, 51))], {51: "gone (404)"})
+    make_loose(tmp_path / "old", {5: (50, 51, 52)})
+    assert import_folder(store, tmp_path / "old").n_frames_new == 2
+    assert digests(store) == digests_of((50, 51, 52))
+
+
 def test_without_its_boxes_a_sequence_is_not_scored_as_if_it_had_none(store: FolderStore, tmp_path: Path) -> None:
     make_loose(tmp_path / "old", {5: (50, 51)})
     import_folder(store, tmp_path / "old")
@@ -412,27 +494,6 @@ def test_without_its_boxes_a_sequence_is_not_scored_as_if_it_had_none(store: Fol
     assert (plan.n_tasks, row["dropped_reason"]) == (0, "incomplete")
     assert "the boxes of 2 frames are not known" in row["dropped_error"]
     assert plan_scoring(KEY, backlog, frames, (), detector="bundled").n_tasks == 1
-
-
-def test_an_import_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
-    make_loose(tmp_path / "old", {which: range(which * 100, which * 100 + 20) for which in range(1, 150)})
-    make_report(tmp_path / "old", dict.fromkeys(range(1, 150), 0.5), n_frames=20)
-    whole, store = FolderStore(tmp_path / "whole"), FolderStore(tmp_path / "store")
-    import_folder(whole, tmp_path / "old")
-    program = "import_folder(store, Path(sys.argv[2]))"
-    program = "from pathlib import Path\nfrom triage_assets.exchange.importing import import_folder\n" + program
-    # In the middle of a shard, before the backlog is told, and before its scores are laid out.
-    for milestone in ("shards/*/.*.tmp", "shards/*/*.parquet", "predictions/*/part-*"):
-        with other_process(program, store.root, tmp_path / "old") as process:
-            while not list(store.root.glob(milestone)):
-                assert process.poll() is None
-                time.sleep(0.002)
-            process.kill()
-        held = {row["sequence_id"] for row in load_frames(store, KEY, ["sequence_id"]).to_pylist()}
-        assert set(listed(store)) in (set(), held)
-        assert all(len(sequence.detections) == 20 for sequence in iter_sequences(store, KEY))
-    import_folder(store, tmp_path / "old")
-    assert contents(store) == contents(whole)
 
 
 def test_a_report_is_plain_values(store: FolderStore, tmp_path: Path) -> None:

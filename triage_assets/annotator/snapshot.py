@@ -9,6 +9,7 @@ Rows are ordered by sequence_id, in row groups of at most 500; the same rows giv
 import io
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -86,7 +87,7 @@ def stored_keys(store: Store) -> tuple[str, ...]:
 def read_snapshot(store: Store, key: str, columns: SequenceOf[str] | None = None) -> pa.Table | None:
     """The whole snapshot, or the named columns of it; None where there is none. Raises `StoreError`, `NewerFormat`."""
     stored = StoredSnapshot.open(store, key)
-    return None if stored is None else stored.file.read(columns=list(columns) if columns is not None else None)
+    return None if stored is None else stored.read(columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,14 @@ class StoredSequences:
 
 
 def iter_sequences(store: Store, key: str) -> Iterator[Sequence]:
-    """Every sequence in order of its id, one row group in memory at a time; nothing where there is no snapshot."""
+    """Every sequence in order of its id, one row group in memory at a time; nothing where there is no snapshot.
+
+    Raises `StoreError`, perhaps in the middle, and `NewerFormat`.
+    """
     stored = StoredSnapshot.open(store, key)
     if stored is not None:
         for group in range(stored.file.num_row_groups):
-            for record in stored.file.read_row_group(group).to_pylist():
+            for record in stored.records(group):
                 row = _row_of(record)
                 yield Sequence(row, tuple(_detection_of(row.id, item) for item in record["detections"]))
 
@@ -140,17 +144,24 @@ def read_sequence(footer: SnapshotFooter, source: io.RawIOBase, sequence_id: int
     return Sequence(_row_of(record), tuple(_detection_of(sequence_id, item) for item in record["detections"]))
 
 
-def _open_parquet(store: Store, path: str, source: io.RawIOBase | pa.BufferReader) -> pq.ParquetFile:
+@contextmanager
+def _as_sentence(location: str) -> Iterator[None]:
+    """Say of a file that Arrow cannot read what it is: a number or a text that is none is damage too."""
     try:
-        file = pq.ParquetFile(source)
-        metadata = file.schema_arrow.metadata or {}
-    except (pa.ArrowException, OSError) as error:
+        yield
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise StoreError(
-            f"{store.location}/{path} cannot be read",
+            f"{location} cannot be read",
             found=str(error).splitlines()[0][:200],
             expected="a Parquet file",
             do="Delete it and run `triage pull`: it is made anew from the annotator.",
         ) from None
+
+
+def _open_parquet(store: Store, path: str, source: io.RawIOBase | pa.BufferReader) -> pq.ParquetFile:
+    with _as_sentence(f"{store.location}/{path}"):
+        file = pq.ParquetFile(source)
+        metadata = file.schema_arrow.metadata or {}
     version = metadata.get(b"format_version", b"")
     check_format_version(store, path, int(version) if version.isdigit() else None, FORMAT_VERSION)
     return file
@@ -159,9 +170,10 @@ def _open_parquet(store: Store, path: str, source: io.RawIOBase | pa.BufferReade
 class StoredSnapshot:
     """Random access to a stored snapshot by sequence id, keeping one row group in memory."""
 
-    def __init__(self, file: pq.ParquetFile, data: bytes) -> None:
+    def __init__(self, file: pq.ParquetFile, data: bytes, location: str) -> None:
         self.file = file
         self.data = data
+        self._location = location
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         self._starts = np.cumsum([0, *sizes])
         self._cached: tuple[int, pa.Table] | None = None
@@ -175,12 +187,24 @@ class StoredSnapshot:
     @classmethod
     def from_bytes(cls, store: Store, key: str, data: bytes) -> "StoredSnapshot":
         """The snapshot that these bytes of the store are. Raises `StoreError`, `NewerFormat`."""
-        return cls(_open_parquet(store, snapshot_path(key), pa.BufferReader(data)), data)
+        path = snapshot_path(key)
+        return cls(_open_parquet(store, path, pa.BufferReader(data)), data, f"{store.location}/{path}")
+
+    def read(self, columns: SequenceOf[str] | None = None) -> pa.Table:
+        """All of it, or the named columns. Raises `StoreError`."""
+        with _as_sentence(self._location):
+            return self.file.read(columns=None if columns is None else list(columns))
+
+    def records(self, group: int) -> list[dict[str, Any]]:
+        """The rows of one row group. Raises `StoreError`."""
+        with _as_sentence(self._location):
+            rows: list[dict[str, Any]] = self.file.read_row_group(group).to_pylist()
+            return rows
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
-        """The ids of all sequences, in ascending order."""
-        ids: NDArray[np.int64] = self.file.read(columns=["sequence_id"])["sequence_id"].to_numpy()
+        """The ids of all sequences, in ascending order. Raises `StoreError`."""
+        ids: NDArray[np.int64] = self.read(["sequence_id"])["sequence_id"].to_numpy()
         return ids
 
     @property
@@ -198,14 +222,15 @@ class StoredSnapshot:
 
     def last_seen(self) -> dict[int, datetime]:
         """When each stored sequence was last seen, by id."""
-        seen_us = self.file.read(columns=["last_seen_at"])["last_seen_at"].cast(pa.int64()).to_pylist()
+        seen_us = self.read(["last_seen_at"])["last_seen_at"].cast(pa.int64()).to_pylist()
         moments = (datetime.fromtimestamp(0, UTC) + np.timedelta64(us, "us").item() for us in seen_us)
         return dict(zip(self.ids.tolist(), moments, strict=True))
 
     def row(self, sequence_id: int) -> SequenceRow:
-        """The listing fields as they were stored."""
+        """The listing fields as they were stored. Raises `StoreError`."""
         group, place = self._locate(sequence_id)
-        return _row_of(self._group(group).slice(place, 1).select(_ROW_COLUMNS).to_pylist()[0])
+        with _as_sentence(self._location):
+            return _row_of(self._group(group).slice(place, 1).select(_ROW_COLUMNS).to_pylist()[0])
 
     def detections(self, sequence_ids: list[int]) -> pa.Array:
         """The detections of these sequences, which are in ascending order, as an array of `DETECTIONS_TYPE`."""
@@ -229,7 +254,8 @@ class StoredSnapshot:
         found: dict[int, TrackedBoxes] = {}
         for group in np.unique(groups).tolist():
             mine = groups == group
-            lists = self.file.read_row_group(group, columns=list(TRACKED_LEAVES))["detections"].combine_chunks()
+            with _as_sentence(self._location):
+                lists = self.file.read_row_group(group, columns=list(TRACKED_LEAVES))["detections"].combine_chunks()
             tracked = list_tracked_boxes(lists.take(pa.array(positions[mine] - self._starts[group])))
             found.update(zip(present[mine].tolist(), tracked, strict=True))
         return found
@@ -241,7 +267,8 @@ class StoredSnapshot:
 
     def _group(self, group: int) -> pa.Table:
         if self._cached is None or self._cached[0] != group:
-            self._cached = group, self.file.read_row_group(group)
+            with _as_sentence(self._location):
+                self._cached = group, self.file.read_row_group(group)
         return self._cached[1]
 
 

@@ -6,7 +6,7 @@ a sequence says of itself (`loose_meta`), and which sequences (`selection`).
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,9 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from triage_assets.annotator.records import Sequence, camera_slug, slugify
+from triage_assets.annotator.records import Organization, Sequence, camera_slug, partition_key, slugify
 from triage_assets.annotator.snapshot import StoredSnapshot, iter_sequences
-from triage_assets.errors import ShardError, StoreError
+from triage_assets.errors import NewerFormat, ShardError, StoreError
 from triage_assets.exchange.loose_meta import encode_loose_meta
 from triage_assets.exchange.new_folder import NewFolder
 from triage_assets.exchange.selection import RECORD, RESULTS, Selection, StoredWorklists, cut_down
@@ -42,14 +42,14 @@ _SAME = ("format_version", "kind", "store_sha256")
 class ExportReport:
     """What was written. ``n_without_frames`` sequences have some or all of their frames in no shard.
 
-    ``left_out`` says of each sequence id why it is not there.
+    ``left_out`` says of each ``sequence <id>`` and ``organization <key>`` that is not there why not.
     """
 
     n_sequences: int
     n_frames: int
     n_without_frames: int
     n_details: int
-    left_out: dict[int, str]
+    left_out: Mapping[str, str]
 
 
 def export_frames(
@@ -57,16 +57,17 @@ def export_frames(
 ) -> ExportReport:
     """Write the backlog's frames as ``<organization>/<camera>/seq_<id>/{meta.json, images/}`` into a new folder.
 
-    Needs no scores unless the selection is of a bucket. Raises `ExchangeError`, `StoreError`, and `WorklistsUnusable`
-    and `NoWorklists` for such a selection.
+    Needs no scores unless the selection is of a bucket. An organization of which the store cannot be read is left out,
+    the others are written. Raises `ExchangeError`; `StoreError` and `ShardError` where none can be read; and
+    `WorklistsUnusable` and `NoWorklists` for such a selection.
     """
     selection = selection or Selection()
     worklists = StoredWorklists(store) if selection.bucket is not None else None
-    chosen = None if worklists is None else worklists.results(selection)["sequence_id"].to_pylist()
+    chosen = None if worklists is None else _keys_by_id(worklists.results(selection))
     keys = selection.keys(store)
     with NewFolder(folder, _describe(store, "frames", selection, worklists), _SAME) as new:
         writer = _SequenceWriter(store, new, "", progress or report_progress(_log.info))
-        for _ in writer.write_all(keys, None if chosen is None else frozenset(chosen)):
+        for _ in writer.write_all(keys, chosen):
             pass
         new.finish()
     return writer.report()
@@ -88,7 +89,7 @@ def export_eval_viewer(
         for name, data in worklists.read_all(_FILES) if is_all else cut_down(worklists, _FILES, results):
             new.write(f"{REPORT}/{name}", data)
         writer = _SequenceWriter(store, new, SEQUENCES, progress)
-        for sequence, files in writer.write_all(keys, frozenset(results["sequence_id"].to_pylist())):
+        for sequence, files in writer.write_all(keys, _keys_by_id(results)):
             new.write(f"{REPORT}/sequences/{sequence_key(sequence.id)}.json", _encode_listing(sequence, files))
         n_details = 0
         for model, ids in worklists.leaders(results).items():
@@ -110,6 +111,12 @@ def _describe(store: Store, kind: str, selection: Selection, worklists: StoredWo
         "organizations": sorted(selection.organizations),
         "bucket": selection.bucket,
     }
+
+
+def _keys_by_id(results: pa.Table) -> dict[int, str]:
+    """The organization's partition key of each sequence."""
+    columns = (results[name].to_pylist() for name in ("sequence_id", "organization_id", "organization_name"))
+    return {which: partition_key(Organization(*named)) for which, *named in zip(*columns, strict=True)}
 
 
 def _encode_listing(sequence: Sequence, files: list[str]) -> bytes:
@@ -135,29 +142,53 @@ class _SequenceWriter:
         self._root = root
         self._progress = progress
         self._n_sequences = self._n_frames = self._n_without_frames = 0
-        self._left_out: dict[int, str] = {}
+        self._left_out: dict[str, str] = {}
 
     def report(self, n_details: int = 0) -> ExportReport:
         """What was written so far."""
         return ExportReport(self._n_sequences, self._n_frames, self._n_without_frames, n_details, self._left_out)
 
-    def write_all(self, keys: tuple[str, ...], chosen: frozenset[int] | None) -> Iterator[tuple[Sequence, list[str]]]:
-        """Write the chosen sequences of these organizations; yields each with the paths of its images."""
+    def write_all(
+        self, keys: tuple[str, ...], chosen: Mapping[int, str] | None
+    ) -> Iterator[tuple[Sequence, list[str]]]:
+        """Write the chosen sequences, by their organizations' keys, or all; yields each with the paths of its images.
+
+        Raises `ShardError` and `StoreError` where none of the organizations can be read.
+        """
         seen: set[int] = set()
+        damaged: dict[str, ShardError | StoreError] = {}
         for key in keys:
-            stored, frames = StoredSnapshot.open(self._store, key), _FramesBySequence(self._store, key)
-            stage = "" if stored is None else stored.stage
-            for sequence in iter_sequences(self._store, key):
-                if sequence.id in seen or not (chosen is None or sequence.id in chosen):
-                    continue
-                seen.add(sequence.id)
-                try:
-                    yield sequence, self._write(sequence, stage, key, frames.rows(sequence))
-                except (ShardError, StoreError) as error:
-                    self._left_out[sequence.id] = str(error)
-                self._progress("sequences", len(seen), None if chosen is None else len(chosen))
-        for sequence_id in (chosen or frozenset()) - seen:
-            self._left_out[sequence_id] = "it has left the backlog since the worklists were made"
+            last: int | None = None
+            try:
+                for sequence, files in self._write_organization(key, chosen, seen):
+                    last = sequence.id
+                    yield sequence, files
+            except NewerFormat:
+                raise
+            except (ShardError, StoreError) as error:
+                damaged[key] = error
+                after = "" if last is None else f"nothing after sequence {last} is written: "
+                self._left_out[f"organization {key}"] = f"{after}{error}"
+        if len(damaged) == len(keys) and not seen:
+            raise damaged[keys[0]]
+        for sequence_id, key in (chosen or {}).items():
+            if sequence_id not in seen and key not in damaged:
+                self._left_out[f"sequence {sequence_id}"] = "it has left the backlog since the worklists were made"
+
+    def _write_organization(
+        self, key: str, chosen: Mapping[int, str] | None, seen: set[int]
+    ) -> Iterator[tuple[Sequence, list[str]]]:
+        stored, frames = StoredSnapshot.open(self._store, key), _FramesBySequence(self._store, key)
+        stage = "" if stored is None else stored.stage
+        for sequence in iter_sequences(self._store, key):
+            if sequence.id in seen or not (chosen is None or sequence.id in chosen):
+                continue
+            seen.add(sequence.id)
+            try:
+                yield sequence, self._write(sequence, stage, key, frames.rows(sequence))
+            except (ShardError, StoreError) as error:
+                self._left_out[f"sequence {sequence.id}"] = str(error)
+            self._progress("sequences", len(seen), None if chosen is None else len(chosen))
 
     def _write(self, sequence: Sequence, stage: str, key: str, rows: pa.Table) -> list[str]:
         organization = slugify(sequence.row.organization_name) or "organization"

@@ -1,7 +1,7 @@
 """Taking a folder into a store: frames into shards, sequences into the backlog, scores beside those of models.
 
 What lives here: what is compared before anything is written, the order of writing, and the report. What does not:
-reading the folder (`sources`), and what the scores are (`imported_scores`).
+reading the folder (`survey`), and what the scores are (`imported_scores`).
 
 A sequence is imported whole or not at all. Shards come first, then the backlog that names their sequences, then scores:
 an import that is killed anywhere is gone on with by the next, and leaves nothing that shows half a sequence.
@@ -13,19 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
 from triage_assets.annotator.merging import add_sequences
 from triage_assets.annotator.records import DownloadedFrame, DownloadedSequence, Sequence, WantedSequence
-from triage_assets.annotator.snapshot import StoredSnapshot, stored_keys
-from triage_assets.errors import ExchangeError, ImageError
+from triage_assets.annotator.snapshot import read_snapshot, stored_keys
+from triage_assets.errors import ExchangeError, ImageError, NewerFormat, ShardError, StoreError, StoreUnwritable
+from triage_assets.exchange.held_frames import HeldFrames
 from triage_assets.exchange.imported_scores import ScoresImport, import_scores
 from triage_assets.exchange.loose_meta import LooseSequence
-from triage_assets.exchange.sources import Contents, Place, open_sources, survey
+from triage_assets.exchange.sources import Place
+from triage_assets.exchange.survey import Contents, open_sources, survey
 from triage_assets.images import inspect_image
 from triage_assets.progress import Progress, report_progress
-from triage_assets.shards.catalog import load_frames
 from triage_assets.shards.packing import pack_frames
 from triage_assets.store import Store
 
@@ -37,8 +35,9 @@ class ImportReport:
     """What an import found and did.
 
     ``n_imported`` sequences are in the store's backlog and shards now, of which ``n_added`` were not in the backlog
-    before; ``left_out`` says of everything else why not, by its place in the folder. ``n_without_boxes`` came without a
-    word on which boxes they have.
+    before; ``left_out`` says of everything else why not, by its place in the folder, or all at once of an organization
+    of which the store cannot be read. ``n_frames_new`` are in shards that this import has written, and were in none
+    before. ``n_without_boxes`` came without a word on which boxes they have.
     """
 
     n_imported: int
@@ -60,8 +59,8 @@ class ImportReport:
 def import_folder(store: Store, folder: Path, progress: Progress | None = None) -> ImportReport:
     """Import what a folder holds and the store does not; what the store has stays as it is.
 
-    Raises `ExchangeError` for a folder that holds nothing to import, `StoreError` and `ShardError` for a store that
-    cannot be read or written.
+    An organization of which the store cannot be read is left out, the others are imported. Raises `ExchangeError` for a
+    folder that holds nothing to import, `StoreError` for a store that cannot be written, or that cannot be listed.
     """
     progress = progress or report_progress(_log.info)
     sources = open_sources(folder)
@@ -81,38 +80,28 @@ def import_folder(store: Store, folder: Path, progress: Progress | None = None) 
 
 def _import_contents(store: Store, folder: Path, contents: Contents, progress: Progress) -> ImportReport:
     left_out = dict(contents.left_out)
+    listed, damaged = _list_backlogs(store)
+    for key in damaged.keys() - contents.places.keys():
+        left_out[f"organization {key}"] = f"what was imported is not compared with its backlog: {damaged[key]}"
     imported: list[Place] = []
-    n_added = n_new = 0
-    listed = {key: _listed_ids(store, key) for key in stored_keys(store)}
-    n_done = 0
+    n_added = n_new = n_done = 0
     for key, found in sorted(contents.places.items()):
-        held = _Held(store, key)
         elsewhere = {which: other for other, ids in listed.items() if other != key for which in ids}
-        agreeing = []
-        for place in found:
-            if fault := _find_conflict(place, held, elsewhere):
-                left_out[place.name] = fault
-            else:
-                agreeing.append(place)
-            n_done += 1
-            progress("compared", n_done, contents.n_sequences)
-        n_before = n_done - len(agreeing)
-
-        def tell(n_begun: int, n_before: int = n_before) -> None:
-            progress("sequences", n_before + n_begun, contents.n_sequences)
-
-        if not agreeing:
+        tell = _Telling(progress, n_done, contents.n_sequences)
+        n_done += len(found)
+        try:
+            if key in damaged:
+                raise damaged[key]
+            done = _import_organization(store, key, found, elsewhere, tell)
+        except (NewerFormat, StoreUnwritable):
+            raise
+        except (ShardError, StoreError) as error:
+            left_out[f"organization {key}"] = f"nothing of it is imported ({len(found):,} in the folder): {error}"
             continue
-        places = _Places(agreeing, tell)
-        packed = pack_frames(store, key, places, _Reading(places, held), retry_unusable=True)
-        left_out |= {places.by_id[which].name: why for which, why in packed.incomplete.items()}
-        whole = [place for place in places.by_id.values() if place.sequence_id not in packed.incomplete]
-        if whole:
-            first = whole[0].load()
-            name = first.backlog.row.organization_name
-            n_added += add_sequences(store, key, name, first.stage, _InBacklog(tuple(whole)))
-        imported += whole
-        n_new += packed.n_frames_downloaded
+        left_out |= done.left_out
+        imported += done.places
+        n_added += done.n_added
+        n_new += done.n_frames_new
     scores, unscored = import_scores(store, folder, frozenset(place.sequence_id for place in imported), progress)
     return ImportReport(
         n_imported=len(imported),
@@ -121,13 +110,72 @@ def _import_contents(store: Store, folder: Path, contents: Contents, progress: P
         n_frames_new=n_new,
         n_without_boxes=sum(not place.has_known_boxes for place in imported),
         scores=scores,
-        left_out=left_out | unscored,
+        left_out=unscored | left_out,
     )
 
 
-def _listed_ids(store: Store, key: str) -> frozenset[int]:
-    stored = StoredSnapshot.open(store, key)
-    return frozenset(() if stored is None else stored.ids.tolist())
+def _list_backlogs(store: Store) -> tuple[dict[str, frozenset[int]], dict[str, StoreError]]:
+    """The sequences in the backlog of each organization, and what is wrong with those that cannot be read."""
+    listed: dict[str, frozenset[int]] = {}
+    damaged: dict[str, StoreError] = {}
+    for key in stored_keys(store):
+        try:
+            # All of it: it is to be known before frames are packed whether it can be added to.
+            stored = read_snapshot(store, key)
+            listed[key] = frozenset(() if stored is None else stored["sequence_id"].to_pylist())
+        except NewerFormat:
+            raise
+        except StoreError as error:
+            damaged[key] = error
+    return listed, damaged
+
+
+@dataclass(frozen=True, slots=True)
+class _Imported:
+    """What was imported of one organization, and what was not; ``n_frames_new`` are those that no shard held."""
+
+    places: tuple[Place, ...]
+    n_added: int
+    n_frames_new: int
+    left_out: Mapping[str, str]
+
+
+def _import_organization(
+    store: Store, key: str, found: list[Place], elsewhere: Mapping[int, str], tell: "_Telling"
+) -> _Imported:
+    """Raises `ShardError` and `StoreError` where what the store has of the organization cannot be read or written."""
+    left_out: dict[str, str] = {}
+    held = HeldFrames(store, key)
+    agreeing = []
+    for number, place in enumerate(found, 1):
+        if fault := _find_conflict(place, held, elsewhere):
+            left_out[place.name] = fault
+        else:
+            agreeing.append(place)
+        tell("compared", number)
+    if not agreeing:
+        return _Imported((), 0, 0, left_out)
+    places = _Places(agreeing, lambda number: tell("sequences", len(found) - len(agreeing) + number))
+    packed = pack_frames(store, key, places, _Reading(places, held), retry_unusable=True)
+    left_out |= {places.by_id[which].name: why for which, why in packed.incomplete.items()}
+    whole = tuple(place for place in agreeing if place.sequence_id not in packed.incomplete)
+    n_added = 0
+    if whole:
+        first = whole[0].load()
+        n_added = add_sequences(store, key, first.backlog.row.organization_name, first.stage, _InBacklog(whole))
+    return _Imported(whole, n_added, held.count_new(packed.shards_written), left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Tells how far the import is, of one organization after the ``n_before`` sequences of others."""
+
+    progress: Progress
+    n_before: int
+    n_sequences: int
+
+    def __call__(self, unit: str, number: int) -> None:
+        self.progress(unit, self.n_before + number, self.n_sequences)
 
 
 class _Places:
@@ -157,30 +205,7 @@ class _InBacklog:
         return (place.load().backlog for place in self.places)
 
 
-class _Held:
-    """What the live shards of an organization hold of each sequence."""
-
-    def __init__(self, store: Store, key: str) -> None:
-        columns = ["sequence_id", "detection_id", "sha256", "unusable_reason"]
-        self._frames = load_frames(store, key, columns).sort_by("sequence_id").combine_chunks()
-        self._ids = self._frames["sequence_id"].to_numpy()
-
-    def digests(self, sequence_id: int) -> dict[int, str]:
-        """The digest of each image by detection id."""
-        return self._column(sequence_id, "sha256")
-
-    def reasons(self, sequence_id: int) -> dict[int, str]:
-        """Why each of the others is unusable, by detection id."""
-        return self._column(sequence_id, "unusable_reason")
-
-    def _column(self, sequence_id: int, name: str) -> dict[int, str]:
-        start, end = np.searchsorted(self._ids, [sequence_id, sequence_id + 1]).tolist()
-        rows: pa.Table = self._frames.slice(start, end - start)
-        pairs = zip(rows["detection_id"].to_pylist(), rows[name].to_pylist(), strict=True)
-        return {which: value for which, value in pairs if value is not None}
-
-
-def _find_conflict(place: Place, held: _Held, elsewhere: Mapping[int, str]) -> str | None:
+def _find_conflict(place: Place, held: HeldFrames, elsewhere: Mapping[int, str]) -> str | None:
     """What the store says otherwise than the folder, None where they agree as far as both know the sequence."""
     if place.sequence_id in elsewhere:
         return f"the store has it in the backlog of another organization: {elsewhere[place.sequence_id]}"
@@ -202,7 +227,7 @@ def _find_conflict(place: Place, held: _Held, elsewhere: Mapping[int, str]) -> s
 class _Reading:
     """The frames that no shard holds, from the folder; stands where a pull downloads."""
 
-    def __init__(self, places: _Places, held: _Held) -> None:
+    def __init__(self, places: _Places, held: HeldFrames) -> None:
         self._places = places
         self._held = held
 

@@ -1,7 +1,7 @@
 """`meta.json` of a sequence in a folder of loose files: what it is, its frames, and what the backlog says of it.
 
 What lives here: its encoding and decoding, and the sequence that it stands for. What does not: where the file is
-(`loose`, `packed`), and the images beside it.
+(`sources`, `packed`), and the images beside it.
 
 What the older layout has is enough. ``backlog``, ``unusable_frames`` and ``sha256`` are written besides, so that a
 sequence comes back as it was: without them nothing is known of its boxes, nor of where its camera looks.

@@ -5,6 +5,7 @@ What lives here: that name, who may fill it, and going on with what an earlier r
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,6 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from triage_assets.errors import ExchangeError
+
+_log = logging.getLogger(__name__)
 
 # What the folder is an export of. It stays in the folder.
 STAMP = ".triage-export.json"
@@ -50,9 +53,11 @@ class NewFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and self._wanted == {STAMP}:
+        if error is not None:
             with suppress(OSError):
                 self._discard_if_empty()
+            if self._unfinished.exists() and str(self._unfinished) not in str(error):
+                _log.warning("What was written until then is in %s: the same command goes on with it", self._unfinished)
         self._release()
 
     def _begin(self) -> None:

@@ -3,8 +3,8 @@
 What lives here: what of an archive is believed. What does not: sequences (`sources`), and the shards that this project
 writes (the package `shards`).
 
-Nothing is written under a member's name. A member that is no plain file, or whose name leads out of the archive, is
-refused all the same, by its name: whoever made it was not this layout's writer.
+Nothing is written under a member's name. A member that is neither a plain file nor a folder, or whose name leads out of
+the archive, is refused all the same, by its name: whoever made it was not this layout's writer.
 """
 
 import json
@@ -12,6 +12,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
@@ -19,15 +20,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import override
 
 from triage_assets.errors import ExchangeError
-from triage_assets.exchange.sources import MANIFEST, Source, require_size
+from triage_assets.exchange.sources import Source, require_size
 from triage_assets.shards.meta import META_NAME
 
+MANIFEST = "manifest.json"
 _MOST_MANIFEST_BYTES = 256_000_000
 # A header and the long name or the attributes that may follow it; contents are passed over.
 _MOST_HEADER_BYTES = 1_000_000
 # Besides its own errors tarfile lets through those of a number that is none, of a place that is none, of a header that
 # ends too early, and of headers of headers.
 _UNREADABLE = (OSError, tarfile.TarError, ExchangeError, ValueError, OverflowError, IndexError, RecursionError)
+_PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
+_KINDS = {
+    tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link", tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a pipe",
+}  # fmt: skip
 _SEQUENCE_ID, _ARCHIVE = re.compile(r"[1-9][0-9]{0,18}"), re.compile(r"shard_[0-9]{1,9}\.tar")
 
 
@@ -38,6 +45,23 @@ class _Manifest(BaseModel):
     items: dict[str, int | str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """Where the bytes of a file are."""
+
+    archive: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A file that is there and is not taken, by its name in the report."""
+
+    where: str
+    why: str
+
+
 class PackedShards(Source):
     """The archives that a manifest names; a sequence is in the one that the manifest says it is in."""
 
@@ -45,8 +69,10 @@ class PackedShards(Source):
         super().__init__(folder.name)
         self._folder = folder
         self._archives: dict[str, IO[bytes]] = {}
-        # By path in the archives: which of them, and where in it.
-        self._members: dict[str, tuple[str, int, int]] = {}
+        # By path in the archives.
+        self._members: dict[str, _Member] = {}
+        self._refused: dict[str, _Refused] = {}
+        self._told: set[str] = set()
 
     @override
     def folders(self) -> Iterator[str]:
@@ -57,29 +83,40 @@ class PackedShards(Source):
             except _UNREADABLE as error:
                 found = error.what if isinstance(error, ExchangeError) else " ".join(str(error).split())[:200]
                 self.left_out[f"{self.name}/{archive}"] = f"it cannot be read to its end: {found}"
-        folders = {path.removesuffix(f"/{META_NAME}") for path in self._members if path.endswith(f"/{META_NAME}")}
+        paths = (path for path in (*self._members, *self._refused) if path.endswith(f"/{META_NAME}"))
+        folders = {path.removesuffix(f"/{META_NAME}") for path in paths}
         there = {folder.rpartition("/seq_")[2] for folder in folders}
         for sequence_id in sorted(wanted.keys() - there):
             self.left_out[f"{self.name}/seq_{sequence_id}"] = f"{wanted[sequence_id]} does not hold it"
         yield from sorted(folders)
+        # What a sequence is left out for is said with it.
+        untold = (refused for path, refused in self._refused.items() if path not in self._told)
+        self.left_out.update((refused.where, refused.why) for refused in untold)
 
     @override
     def size(self, path: str) -> int | None:
-        return self._members[path][2] if path in self._members else None
+        return self._members[path].size if path in self._members else None
+
+    @override
+    def refusal(self, path: str) -> str | None:
+        if path not in self._refused:
+            return None
+        self._told.add(path)
+        return self._refused[path].why
 
     @override
     def read(self, path: str, most_bytes: int) -> bytes:
         name = path.rpartition("/")[2]
         if path not in self._members:
             raise ExchangeError(f"{name} is missing")
-        archive, offset, size = self._members[path]
-        require_size(name, size, most_bytes)
+        member = self._members[path]
+        require_size(name, member.size, most_bytes)
         try:
-            data = os.pread(self._archives[archive].fileno(), size, offset)
+            data = os.pread(self._archives[member.archive].fileno(), member.size, member.offset)
         except OSError as error:
-            raise ExchangeError(f"{archive} cannot be read: {error.strerror or error}") from None
-        if len(data) < size:
-            raise ExchangeError(f"{name} is cut short, with {archive}")
+            raise ExchangeError(f"{member.archive} cannot be read: {error.strerror or error}") from None
+        if len(data) < member.size:
+            raise ExchangeError(f"{name} is cut short, with {member.archive}")
         return data
 
     @override
@@ -117,35 +154,36 @@ class PackedShards(Source):
         # Only a plain archive: one that is compressed could become any size.
         with tarfile.open(fileobj=cast(IO[bytes], _Headers(file)), mode="r:") as tar:
             for member in tar:
-                if not member.isdir():
-                    self._take(archive, member, wanted)
+                self._take(archive, member, wanted)
 
     def _take(self, archive: str, member: tarfile.TarInfo, wanted: dict[str, str]) -> None:
-        where = f"{self.name}/{archive}: {member.name[:200]!r}"
-        if fault := _fault_of(member):
-            self.left_out[where] = fault
+        name = member.name.rstrip("/") if member.isdir() else member.name
+        path = name.removeprefix("./") or "/"  # `tar -cf shard_0000.tar .` names all that is in it so
+        fault = _fault_of(member, path)
+        if member.isdir() and not fault:
             return
-        folder = "/".join(member.name.split("/")[:3])
-        if wanted.get(folder.rpartition("/seq_")[2]) != archive:
+        where = f"{self.name}/{archive}: {path[:200]!r}"
+        folder = "/".join(path.split("/")[:3])
+        is_expected = wanted.get(folder.rpartition("/seq_")[2]) == archive
+        if fault and not is_expected:
+            self.left_out[where] = fault
+        elif not is_expected:
             self.left_out[f"{self.name}/{archive}: {folder[:200]!r}"] = "the manifest does not say that it is there"
-        elif member.name in self._members or where in self.left_out:
-            self._members.pop(member.name, None)
-            self.left_out[where] = "it is there more than once"
+        elif fault or path in self._members or path in self._refused:
+            self._members.pop(path, None)
+            self._refused.setdefault(path, _Refused(where, fault or "refused: it is there more than once"))
         else:
-            self._members[member.name] = (archive, member.offset_data, member.size)
+            self._members[path] = _Member(archive, member.offset_data, member.size)
 
 
-def _fault_of(member: tarfile.TarInfo) -> str | None:
-    """Why a member is refused, None where it is a plain file below the archive."""
-    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.sparse is not None or member.size < 0:
-        kinds = {
-            tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link", tarfile.CHRTYPE: "a device",
-            tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a pipe",
-        }  # fmt: skip
-        return f"refused: {kinds.get(member.type, 'no plain file')}"
-    if member.name.startswith("/"):
+def _fault_of(member: tarfile.TarInfo, path: str) -> str | None:
+    """Why a member is refused, None where it is a plain file or a folder below the archive."""
+    if not member.isdir() and (member.type not in _PLAIN or member.sparse is not None or member.size < 0):
+        return f"refused: {_KINDS.get(member.type, 'no plain file')}"
+    if path.startswith("/"):
         return "refused: its path is absolute"
-    if any(part in ("", ".", "..") for part in member.name.split("/")):
+    is_root = member.isdir() and path == "."
+    if not is_root and any(part in ("", ".", "..") for part in path.split("/")):
         return "refused: its path leads out of the archive"
     return None
 

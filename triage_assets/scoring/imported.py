@@ -9,17 +9,18 @@ out. Scores that are there stay; a model of the same version that scores here ke
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ValidationError
 
 from triage_assets.errors import NewerFormat, StoreError, StoreUnwritable
-from triage_assets.scoring.files.current import CURRENT, encode_current, lay_out
+from triage_assets.scoring.files.current import CURRENT, encode_current, lay_out, read_current
 from triage_assets.scoring.files.merging import MERGED_ROWS
 from triage_assets.scoring.files.model_record import MODEL_RECORD, read_record
 from triage_assets.scoring.files.parts import PartsFolder, load_index, stored_models, write_if_changed, write_part
@@ -137,16 +138,19 @@ def add_imported_scores(
     return n_added
 
 
-def lay_out_imported(store: Store, backlogs: Mapping[str, LoadBacklog]) -> Mapping[str, StoreError]:
+def lay_out_imported(
+    store: Store, backlogs: Mapping[str, LoadBacklog], staying: Collection[str] = ()
+) -> Mapping[str, StoreError]:
     """Lay out all imported scores for the backlog as it is now; returns by name why some models' are left as they were.
 
-    Raises `StoreUnwritable`, and `NewerFormat`.
+    Of the organizations ``staying``, whose backlogs cannot be read now, what is laid out stays as it is. Raises
+    `StoreUnwritable`, and `NewerFormat`.
     """
     models = imported_models(store)
     left = dict(models.unreadable)
     for name, identity in models.identities.items():
         try:
-            _lay_out(PartsFolder(store, name), identity, backlogs)
+            _lay_out(PartsFolder(store, name), identity, backlogs, staying)
         except (NewerFormat, StoreUnwritable):
             raise
         except StoreError as error:
@@ -154,7 +158,9 @@ def lay_out_imported(store: Store, backlogs: Mapping[str, LoadBacklog]) -> Mappi
     return left
 
 
-def _lay_out(folder: PartsFolder, identity: ModelIdentity, backlogs: Mapping[str, LoadBacklog]) -> None:
+def _lay_out(
+    folder: PartsFolder, identity: ModelIdentity, backlogs: Mapping[str, LoadBacklog], staying: Collection[str]
+) -> None:
     """What a model has no score of is left out: no run of it will ever make one."""
     index = load_index(folder).rows
     plans = {}
@@ -162,6 +168,10 @@ def _lay_out(folder: PartsFolder, identity: ModelIdentity, backlogs: Mapping[str
         rows = plan_scoring(key, *backlogs[key](), (), detector=DETECTOR_IMPORTED).rows
         plans[key] = rows.filter(pc.is_in(rows["frames_fingerprint"], index["frames_fingerprint"].combine_chunks()))
     current = lay_out(plans, index, {}, DETECTOR_IMPORTED)
+    if staying and (before := read_current(folder)) is not None:
+        kept = before.filter(pc.is_in(before["organization_key"], pa.array(sorted(staying), pa.string())))
+        order = [("organization_key", "ascending"), ("sequence_id", "ascending")]
+        current = pa.concat_tables([current, kept.replace_schema_metadata(None)]).sort_by(order).combine_chunks()
     write_if_changed(folder, CURRENT, encode_current(current, identity, DETECTOR_IMPORTED))
 
 
