@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from triage_assets.annotator.records import partition_key
 from triage_assets.definitions import defs
+from triage_assets.defs import automation
 from triage_assets.defs.automation import follow_changes, follow_with_predictions, nightly, poll_annotator
 from triage_assets.defs.following import FOLLOWED, look_upstream
 from triage_assets.defs.resources import AnnotatorResource, ReviewResource, StoreResource
@@ -150,6 +151,23 @@ def test_a_change_is_followed_by_what_it_concerns_and_once(
     assert follow(instance)[0] == asked
     make(instance, *sorted(asked))
     assert follow(instance)[0] == set()
+
+
+def test_a_backlog_that_arrives_while_the_sensor_looks_is_never_split_without_being_grouped(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(instance, "raw_sequences", "a-1")
+    make(instance, "sequence_groups", "worklists")
+
+    def look_slowly(instance: dg.DagsterInstance, asset: str) -> Mapping[str, object]:
+        found = look_upstream(instance, asset)
+        report(instance, "raw_sequences", "b-2")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(automation, "look_upstream", look_slowly)
+        assert follow(instance)[0] == set()
+    assert follow(instance)[0] == BOTH
 
 
 def test_what_arrives_while_a_run_ends_is_not_missed(instance: dg.DagsterInstance) -> None:

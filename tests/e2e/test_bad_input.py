@@ -68,7 +68,13 @@ def set_up_newer_catalog(workplace, monkeypatch) -> None:
 
 
 def set_up_bucket(workplace, monkeypatch) -> None:
+    """Of somebody who has no credentials, wherever boto3 would look for them."""
     monkeypatch.setenv("TRIAGE_STORE", "s3://bucket/prefix")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(workplace.folder / "nowhere"))
 
 
 def nothing(workplace, monkeypatch) -> None:
@@ -90,7 +96,7 @@ def nothing(workplace, monkeypatch) -> None:
         (set_up_no_model, ["run"], ["/nowhere/model.zip", "TRIAGE_MODEL"]),
         (set_up_newer_store, ["run"], ["newer version", "format version 99"]),
         (set_up_newer_catalog, ["run"], ["newer version", "format version 99"]),
-        (set_up_bucket, ["run"], ["s3://bucket/prefix", "folder"]),
+        (set_up_bucket, ["run"], ["s3://bucket/prefix", "no credentials", "AWS_PROFILE"]),
         (nothing, ["score", "--model", "/nowhere/model.zip", "."], ["/nowhere/model.zip"]),
     ],
 )

@@ -19,7 +19,7 @@ from triage_assets.shards.verify import verify_shards
 from triage_assets.sharing.copying import copy_store
 from triage_assets.store import open_store
 
-N_KILLS = {"folder": 10, "bucket": 4}  # a bucket is slower, and what is killed is the same but for the store
+N_KILLS = {"folder": 10, "bucket": 2}  # a bucket is slower, and what is killed is the same but for the store
 
 
 def copies(source: Path, root: str, lines: list[int]) -> str:

@@ -18,7 +18,7 @@ import dagster as dg
 from triage_assets.annotator.records import partition_key
 from triage_assets.annotator.snapshot import stored_keys
 from triage_assets.defs.abandoned_runs import end_abandoned_runs
-from triage_assets.defs.following import is_behind, look_upstream
+from triage_assets.defs.following import DECISIONS, UPSTREAM, is_behind, look_upstream
 from triage_assets.defs.partitions import organizations
 from triage_assets.defs.resources import AnnotatorResource, ReviewResource, StoreResource
 from triage_assets.store import Store
@@ -80,8 +80,11 @@ def follow_changes(context: dg.SensorEvaluationContext, review: ReviewResource) 
     """
     for run_id in end_abandoned_runs(context.instance):
         context.log.warning(f"The process of run {run_id} is gone: the run is ended")
-    groups = look_upstream(context.instance, "sequence_groups", decisions=review.last_decision())
+    # One look for both: with two, what arrives in between would be asked of the one and not of the other.
     split = look_upstream(context.instance, "worklists")
+    groups = {name: split[name] for name in UPSTREAM["sequence_groups"]}
+    if (decisions := review.last_decision()) is not None:
+        groups[DECISIONS] = decisions
     due = [
         name
         for name, upstream in (("sequence_groups", groups), ("worklists", split))
