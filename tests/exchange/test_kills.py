@@ -37,7 +37,7 @@ def run(act: str, source: Path, root: Path, lines: list[int]) -> str:
 
 def kill(act: str, source: Path, root: Path) -> list[int]:
     """Begin several times and be killed each time, at another line; returns the lines."""
-    n_lines = int(run(act, source, root, [0]))
+    n_lines = len(run(act, source, root, [0]).splitlines())
     # Not quite to the end: not every run takes the same number of lines to the last one.
     lines = sorted(random.Random(8).sample(range(1, n_lines * 99 // 100), N_KILLS))
     run(act, source, root, lines)

@@ -1,17 +1,14 @@
 """A program that merges shards and kills itself in the middle: `killed_compactor.py STORES STEP LINE [LINE ...]`.
 
 For each LINE the store STORES/prepared is copied to STORES/LINE, and a process forked that does STEP there, ``compact``
-or ``gc``, and dies as `killed_packer` tells. STORES is a folder or a prefix of a bucket.
+or ``gc``, and dies as `tests.killed` tells. STORES is a folder or a prefix of a bucket.
 """
 
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from killed_packer import main, send_small_parts
-
+from tests.killed import run_killed, send_small_parts
+from tests.shards.killed_packer import PART_BYTES, TRACED
 from triage_assets.shards.collection import GRACE, collect_retired
 from triage_assets.shards.compaction import compact_shards
 from triage_assets.store import open_store
@@ -41,5 +38,5 @@ if __name__ == "__main__":
     lines = [int(line) for line in sys.argv[3:]]
     copy(stores, lines)
     if stores.startswith("s3://"):
-        send_small_parts()
-    main(stores, lines, {"compact": compact, "gc": collect}[sys.argv[2]])
+        send_small_parts(PART_BYTES)
+    run_killed({"compact": compact, "gc": collect}[sys.argv[2]], stores, lines, TRACED)

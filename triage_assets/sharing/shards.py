@@ -117,7 +117,7 @@ def _copy_shard(
         change_catalog(destination, key, _with(destination, shard, rows, known))
         # What somebody else has left was no leftover from that moment on; another run may have swept it just before.
         if is_adopted and (destination.size(tar) is None or destination.size(index) is None):
-            change_catalog(destination, key, _without_name(shard))
+            change_catalog(destination, key, lambda now: now.without(shard.name, now))
             raise _DestinationChanged
     tally.shards += 1
     tally.frames += shard.n_frames
@@ -204,13 +204,6 @@ def _with(destination: Store, shard: ShardEntry, rows: pa.Table, known: frozense
         if any(shares_sequences(destination, now.organization_key, each, rows) for each in unknown):
             raise _DestinationChanged
         return now.with_shards([*others, shard], [name for name in now.dropped if name != shard.name])
-
-    return change
-
-
-def _without_name(shard: ShardEntry) -> Callable[[Catalog], Catalog]:
-    def change(now: Catalog) -> Catalog:
-        return now.with_shards([each for each in now.shards if each.name != shard.name], now.dropped)
 
     return change
 
